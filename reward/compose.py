@@ -1,0 +1,55 @@
+"""Composes components into one reward.
+
+Over the scored components with weight above 0, split by their declared range into earnings (high > 0) and penalties:
+
+    weighted: mean = Σ w·s / Σ w over scored earnings
+    gated:    the same, and 0 when the behaviour is scored 0 (a wrong act is not made up for by right words; the linear
+              sum rewards perfunctory refusals, as SafeCap, arXiv 2608.10513, reports)
+    reward  = gate · mean + Σ w·s over scored penalties
+
+The format gate multiplies by 0 or 1, as in SafeGRPO (arXiv 2511.12982); penalties stay outside it, as DAPO's overlong
+term does (arXiv 2503.14476). Unscored components are left out and the weights renormalised: never a 0. With no scored
+earnings and open gates there is no reward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reward import behaviour, format
+from reward.config import Composition, RewardConfig
+from rl_align.schema import Component, RewardBreakdown, Verdict
+
+TRUNCATED_GATE = "truncated"
+
+
+def compose(components: Sequence[Component], cfg: RewardConfig, truncated: bool = False) -> RewardBreakdown:
+    """The breakdown of these components.
+
+    Args:
+        components: Verdicts with weights and ranges. The one named "format" is a gate; its weight is not read.
+        cfg: Composition and gates.
+        truncated: Whether the truncation gate is closed.
+    """
+    scored = {c.name: c for c in components if isinstance(c.verdict, Verdict)}
+    weighed = [c for name, c in scored.items() if name != format.NAME and c.weight > 0]
+    earning = [c for c in weighed if c.high > 0]
+    penalty = sum(c.weight * c.verdict.score for c in weighed if c.high <= 0)
+    gate = _closed(scored, cfg, truncated)
+    if gate:
+        return RewardBreakdown(tuple(components), penalty, gate)
+    if not earning:
+        return RewardBreakdown(tuple(components), None)
+    mean = sum(c.weight * c.verdict.score for c in earning) / sum(c.weight for c in earning)
+    return RewardBreakdown(tuple(components), mean + penalty)
+
+
+def _closed(scored: dict[str, Component], cfg: RewardConfig, truncated: bool) -> str | None:
+    if truncated:
+        return TRUNCATED_GATE
+    if cfg.format_gate and format.NAME in scored and scored[format.NAME].verdict.score <= 0:
+        return format.NAME
+    shown = scored.get(behaviour.NAME)
+    if cfg.composition is Composition.gated and shown and shown.weight > 0 and shown.verdict.score <= 0:
+        return behaviour.NAME
+    return None

@@ -1,0 +1,197 @@
+"""The command line. It imports what a command needs when the command runs: `rl-align --help` is instant."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from rl_align.errors import UserError
+
+PROG = "rl-align"
+OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(message, fix=f"see `{self.prog} --help`")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: Arguments without the program's name; those of the process when None.
+
+    Returns:
+        The exit code: 0 done, 1 failed, 2 bad input, 130 interrupted.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        # A batch system's SIGTERM must run the `finally` blocks that end the engine's processes.
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    debug = "--debug" in arguments
+    try:
+        return _run([a for a in arguments if a != "--debug"])
+    except UserError as error:
+        return _fail(f"error: {error}", BAD_INPUT, debug)
+    except KeyboardInterrupt:
+        return _fail("interrupted; run the same command again to continue", INTERRUPTED, debug)
+    except BrokenPipeError:
+        # The reader of our output is gone; keep the interpreter from complaining when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("rl_align", "reward"):
+            return _fail(_unexpected(error), FAILED, debug)
+        fix = "install it: `launch/quickstart --setup-only`, or pip with setup.py's extras"
+        return _fail(f"error: the package {error.name} is not installed; {fix}", BAD_INPUT, debug)
+    except Exception as error:
+        return _fail(_unexpected(error), FAILED, debug)
+
+
+def _run(arguments: list[str]) -> int:
+    parser = _parser()
+    if not arguments:
+        parser.print_help()
+        return BAD_INPUT
+    known, rest = parser.parse_known_args(arguments)
+    unknown = [a for a in rest if a.startswith("-") or not hasattr(known, "overrides")]
+    if unknown:
+        raise UserError(f"unknown argument {unknown[0]}", fix=f"see `{PROG} {known.command} --help`")
+    if rest:
+        known.overrides = [*known.overrides, *rest]
+    return known.call(known) or OK
+
+
+def _fail(message: str, code: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    print(f"{PROG}: {message}", file=sys.stderr, flush=True)
+    return code
+
+
+def _unexpected(error: Exception) -> str:
+    if getattr(error, "traceback_file", None):
+        return str(error)
+    lines = [line for line in str(error).splitlines() if line.strip()] or ["no message"]
+    return f"failed: {type(error).__name__}: {lines[0][:300]}; run it with --debug to see where"
+
+
+def _lazy(target: str) -> Callable[..., Any]:
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _run_command(a: argparse.Namespace) -> int | None:
+    return _lazy("rl_align.pipeline.run:run")(a.config, a.overrides, dry_run=a.dry_run)
+
+
+def _make(a: argparse.Namespace) -> None:
+    load, config = _lazy("rl_align.config:load_config"), _lazy("rl_align.pictograms.config:PictogramsConfig")
+    counts = _lazy("rl_align.data.sources.pictograms:make")(load(config, a.config, a.overrides), a.out)
+    for split, cells in counts.items():
+        numbers = {cell: sum(table.values()) for cell, table in cells.items()}
+        print(f"{split}: {sum(numbers.values())} items (" + ", ".join(f"{k} {v}" for k, v in numbers.items()) + ")")
+    print(f"written to {a.out}")
+
+
+def _sheet(a: argparse.Namespace) -> None:
+    load, config = _lazy("rl_align.config:load_config"), _lazy("rl_align.pictograms.config:PictogramsConfig")
+    _lazy("rl_align.pictograms.sheet:sheet")(a.out, load(config, a.config, a.overrides))
+    print(f"written to {a.out}")
+
+
+def _seeds(a: argparse.Namespace) -> int | None:
+    return _lazy("rl_align.pipeline.seeds:run_seeds")(a.config, a.overrides, a.n)
+
+
+def _status(a: argparse.Namespace) -> None:
+    print("\n".join(_lazy("rl_align.pipeline.status:status")(a.folder)))
+
+
+def _evaluate(a: argparse.Namespace) -> int | None:
+    return _lazy("rl_align.pipeline.run:evaluate")(a.folder, a.overrides)
+
+
+def _report(a: argparse.Namespace) -> int | None:
+    return _lazy("rl_align.pipeline.run:report")(a.folder)
+
+
+def _doctor(a: argparse.Namespace) -> int:
+    return _lazy("rl_align.doctor:doctor")()
+
+
+def _parser() -> argparse.ArgumentParser:
+    about = "Safety alignment of vision-language models by GRPO: data, warm start, training, evaluation, report."
+    epilog = "Settings are written key=value. Every command takes --debug, which shows where an error comes from."
+    parser = _Parser(prog=PROG, description=about, epilog=epilog)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+
+    quickstart = "experiments/pictograms/quickstart.yaml"
+    run = _add(commands, "run", _run_command, "run an experiment, or continue it", f"run {quickstart} seed=2")
+    _config(run)
+    run.add_argument("--dry-run", action="store_true", help="print what would be done, and start nothing")
+
+    seeds = _add(commands, "seeds", _seeds, "run it with several seeds, then tabulate", f"seeds {quickstart} --n 3")
+    _config(seeds)
+    seeds.add_argument("--n", type=_count, default=3, metavar="N", help="number of seeds (default: 3)")
+
+    data = _add(commands, "data", None, "make datasets", "data make pictograms --out data/pictograms train=4000")
+    actions = data.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
+    make = _add(actions, "make", _make, "write a dataset as parquet", "data make pictograms --out data/pictograms")
+    make.add_argument("world", choices=["pictograms"], help="which dataset")
+    _world(make, "data/pictograms", "folder of the parquet files")
+    sheet = _add(actions, "sheet", _sheet, "draw an overview of the pictures", "data sheet --out pictograms.png")
+    _world(sheet, "pictograms.png", "the PNG file")
+
+    status = _add(commands, "status", _status, "where a run stands", "status runs/quickstart")
+    _folder(status)
+    report = _add(commands, "report", _report, "write summary.json and report.html again", "report runs/quickstart")
+    _folder(report)
+    evaluate = _add(commands, "eval", _evaluate, "evaluate the models of a run", "eval runs/quickstart eval.limit=50")
+    _folder(evaluate)
+    _overrides(evaluate)
+    _add(commands, "doctor", _doctor, "check this machine and its packages", "doctor")
+    return parser
+
+
+def _add(commands: Any, name: str, call: Any, help: str, example: str) -> argparse.ArgumentParser:
+    description = help[0].upper() + help[1:] + "."
+    parser = commands.add_parser(name, help=help, description=description, epilog=f"example: {PROG} {example}")
+    parser.set_defaults(call=call)
+    return parser
+
+
+def _config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", metavar="CONFIG", help="YAML file of the experiment")
+    _overrides(parser)
+
+
+def _overrides(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("overrides", metavar="key=value", nargs="*", help="settings that replace the file's")
+
+
+def _folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="RUN", help="run folder")
+
+
+def _world(parser: argparse.ArgumentParser, out: str, what: str) -> None:
+    _overrides(parser)
+    parser.add_argument("--out", default=out, metavar="PATH", help=f"{what} (default: {out})")
+    parser.add_argument("--config", metavar="FILE", help="YAML file with settings of the dataset")
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of runs (1 to 1000)")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

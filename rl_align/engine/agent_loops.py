@@ -1,0 +1,154 @@
+"""Agent loops: how one prompt becomes trained texts. Registered with verl under the names that rows carry in `agent_name`."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from verl.experimental.agent_loop.agent_loop import AgentLoopBase, AgentLoopMetrics, AgentLoopOutput, register
+
+from .scoring import Scored, Scorer
+
+#: Sampling one of these makes training die with "image features and image tokens do not match".
+VISION_TOKENS = ("<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>")
+BANNED = -100.0
+
+
+@dataclass
+class Prompt:
+    """A prompt as the model sees it, processed once for all its siblings.
+
+    Attributes:
+        ids: Token ids (T_prompt), image tokens expanded.
+        images: Decoded images, or None.
+        features: The processor's output for the trainer (`pixel_values`, `image_grid_thw`); empty without images.
+    """
+
+    ids: list[int]
+    images: list[Any] | None
+    features: dict[str, Any] = field(default_factory=dict)
+
+
+@register("responder")
+class ResponderLoop(AgentLoopBase):
+    """One hop: the policy answers image and prompt; the answer is scored here, in process."""
+
+    scorer: Scorer  # set by the worker, once for all its loops
+    image_folder: Path | None = None
+
+    async def prepare(self, messages: list[dict]) -> Prompt:
+        """Builds the prompt's tokens and image features with one run of the processor."""
+        data = await self.process_multi_modal_info(messages)
+        self._assert_mm_supported(bool(data))
+        features: dict[str, Any] = {}
+        ids = self.continuous_token_builder.build_initial_tokens(
+            messages, tools=None, images=data.get("images"), videos=None, audios=None, mm_inputs_out=features
+        )
+        return Prompt(list(ids), data.get("images"), {k: v for k, v in features.items() if k not in ("input_ids", "attention_mask")})
+
+    def request(self, sampling_params: dict[str, Any], row: dict[str, Any], session: int = 0) -> dict[str, Any]:
+        """Sampling parameters of one request: vision tokens banned, seeded by (run, item, step, session)."""
+        vocabulary = self.tokenizer.get_vocab()
+        banned = {vocabulary[t]: BANNED for t in VISION_TOKENS if t in vocabulary}
+        key = f"{self.rollout_config.seed}/{row['extra_info']['item_id']}/{row['global_steps']}/{session}"
+        seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") >> 1
+        return {**sampling_params, "logit_bias": banned, "seed": seed}
+
+    async def run_group(
+        self, server: Any, sampling_params: dict[str, Any], n: int, row: dict[str, Any]
+    ) -> tuple[Prompt, list[AgentLoopOutput]]:
+        """Samples and scores `n` siblings.
+
+        Args:
+            server: Handle of a server with `generate_group`.
+            sampling_params: The trainer's.
+            n: Siblings.
+            row: The data row.
+        """
+        prompt = await self.prepare(list(row["raw_prompt"]))
+        begun = time.perf_counter()
+        group = await server.generate_group.remote(prompt.ids, self.request(sampling_params, row), n, prompt.images)
+        generated = time.perf_counter()
+        image = self._keep_image(row)
+        outputs = []
+        for tokens, log_probs, finished in zip(group.token_ids, group.log_probs, group.finished, strict=True):
+            tokens = tokens[: self.rollout_config.response_length]
+            started = time.perf_counter()
+            text = self.tokenizer.decode(tokens, skip_special_tokens=True)
+            scored = self.scorer(row, text, len(tokens), not finished)
+            outputs.append(
+                AgentLoopOutput(
+                    prompt_ids=prompt.ids,
+                    response_ids=tokens,
+                    response_mask=[1] * len(tokens),
+                    response_logprobs=log_probs[: len(tokens)],
+                    num_turns=2,
+                    metrics=AgentLoopMetrics(
+                        generate_sequences=generated - begun, compute_score=time.perf_counter() - started
+                    ),
+                    reward_score=scored.reward if scored.reward is not None else 0.0,
+                    extra_fields=_extra(
+                        row, text, len(tokens), scored, image, group.global_steps, time.perf_counter() - started
+                    ),
+                )
+            )
+        return prompt, outputs
+
+    async def run(self, sampling_params: dict[str, Any], **row: Any) -> AgentLoopOutput:
+        """verl's interface for a single sample."""
+        server_id, server = await self.server_manager._acquire_server(row["uid"])
+        try:
+            _, outputs = await self.run_group(server, sampling_params, 1, row)
+            return outputs[0]
+        finally:
+            self.server_manager._release_server(server_id, request_id=row["uid"])
+
+    def _keep_image(self, row: dict[str, Any]) -> str | None:
+        """Writes the first image beside the rollout log, once, under the hash of its bytes; returns its relative path."""
+        if self.image_folder is None:
+            return None
+        for message in row["raw_prompt"]:
+            for part in message["content"] if isinstance(message["content"], list) else ():
+                data = part.get("bytes") if part.get("type") == "image" else None
+                if data:
+                    name = hashlib.sha256(data).hexdigest()[:20] + ".png"
+                    path = self.image_folder / name
+                    if not path.exists():
+                        path.write_bytes(data)
+                    return f"images/{name}"
+        return None
+
+
+def _text(messages: list[dict]) -> str:
+    """What the person wrote, without the images."""
+    last = messages[-1]["content"]
+    return last if isinstance(last, str) else "".join(p["text"] for p in last if p.get("type") == "text")
+
+
+def _extra(
+    row: dict, text: str, tokens: int, scored: Scored, image: str | None, version: int, cost: float
+) -> dict[str, Any]:
+    return {
+        "rl": {
+            "item_id": row["extra_info"]["item_id"],
+            "seat": "responder",
+            "status": scored.status.value,
+            "reward": scored.reward,
+            "components": scored.components,
+            "gate": scored.gate,
+            "prompt": _text(row["raw_prompt"]),
+            "text": text,
+            "tokens": tokens,
+            "image": image,
+            "score_s": cost,
+        },
+        "reward_extra_info": {},
+        "global_steps": version,
+        "min_global_steps": version,
+        "max_global_steps": version,
+        "turn_scores": [],
+        "tool_rewards": [],
+    }

@@ -1,0 +1,197 @@
+"""Settings of the engine and of the two training stages. Importable without torch, ray, vllm or verl."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from reward.credit import ESTIMATORS
+
+
+class Platform(str, Enum):
+    """Which devices the engine runs on."""
+
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+@dataclass
+class EngineConfig:
+    """Where and how the engine runs; the same for SFT and GRPO.
+
+    Attributes:
+        platform: cpu or cuda.
+        nodes: Machines.
+        devices_per_node: GPUs of a node; on a CPU logical slots, one training rank each.
+        tensor_parallel: Devices of one vLLM replica.
+        rollout_dtype: Number format of vLLM.
+        train_dtype: Number format of forward and backward passes; master weights are float32.
+        gpu_memory_utilization: Share of a GPU's memory that vLLM may take.
+        kv_cache_gb: Memory for vLLM's KV cache on a CPU.
+        threads: Threads of a process that computes; 0 means all cores.
+        remove_padding: Pack sequences without padding (needs flash-attention).
+        attention: Attention of the trainer: sdpa or flash_attention_2.
+        gradient_checkpointing: Trade compute for memory in the backward pass.
+        offload: Keep parameters and optimizer in host memory between uses.
+        share_images: Run the vision tower once for all siblings that show the same image.
+        deadline_minutes: A stage that takes longer is ended with an error.
+        step_deadline_s: A batch that takes longer to sample ends the run with an error.
+        extra: verl settings of GRPO by their own names (`key=value`), for what has no name here; checked against the installed verl.
+        extra_sft: The same for SFT.
+    """
+
+    platform: Platform = Platform.cpu
+    nodes: int = 1
+    devices_per_node: int = 1
+    tensor_parallel: int = 1
+    rollout_dtype: str = "bfloat16"
+    train_dtype: str = "bfloat16"
+    gpu_memory_utilization: float = 0.6
+    kv_cache_gb: int = 1
+    threads: int = 0
+    remove_padding: bool = False
+    attention: str = "sdpa"
+    gradient_checkpointing: bool = False
+    offload: bool = False
+    share_images: bool = True
+    deadline_minutes: float = 60.0
+    step_deadline_s: float = 300.0
+    extra: list[str] = field(default_factory=list)
+    extra_sft: list[str] = field(default_factory=list)
+
+
+@dataclass
+class SFTConfig:
+    """Supervised warm start.
+
+    Attributes:
+        steps: Optimizer steps.
+        batch_size: Transcripts of one step.
+        micro_batch_size: Transcripts of one forward pass on one device.
+        learning_rate: Peak, after a linear warm-up and before a cosine decay.
+        warmup_share: Share of the steps spent warming up.
+        weight_decay: AdamW's.
+        clip_grad: Largest norm of the gradient.
+        max_tokens: Longest transcript, prompt included; longer ones are dropped and counted.
+        save_every: Steps between checkpoints.
+        keep_checkpoints: Checkpoints kept.
+        seed: Order of the transcripts.
+    """
+
+    steps: int = 1200
+    batch_size: int = 32
+    micro_batch_size: int = 32
+    learning_rate: float = 1.5e-3
+    warmup_share: float = 0.05
+    weight_decay: float = 0.01
+    clip_grad: float = 1.0
+    max_tokens: int = 256
+    save_every: int = 300
+    keep_checkpoints: int = 2
+    seed: int = 0
+
+
+@dataclass
+class GRPOConfig:
+    """Reinforcement learning with group-relative advantages.
+
+    Attributes:
+        steps: Optimizer steps, one a batch.
+        prompts_per_step: Prompts (groups) of one batch.
+        rollouts_per_prompt: Rollouts of one prompt (the group size).
+        micro_batch_size: Rollouts of one forward pass on one device.
+        learning_rate: Constant after the warm-up.
+        warmup_steps: Steps of linear warm-up.
+        weight_decay: AdamW's.
+        clip_grad: Largest norm of the gradient.
+        clip_low: Lower clip of the probability ratio.
+        clip_high: Upper clip (clip-higher of DAPO, arXiv 2503.14476).
+        estimator: grpo, dr_grpo or gdpo (see `reward/credit.py`).
+        loss_aggregation: token-mean, seq-mean-token-sum or seq-mean-token-mean.
+        kl_coef: Weight of the KL term against the warm start; 0 leaves the reference model out.
+        entropy_coef: Weight of the entropy bonus.
+        temperature: Of sampling.
+        top_p: Of sampling; below 1 the sampled distribution is not the policy's, so rollout correction is needed.
+        max_prompt_tokens: Longest prompt, images included; longer ones are dropped and counted.
+        max_response_tokens: Longest response.
+        mask_truncated: Leave truncated rollouts out of the loss instead of penalising them.
+        dynamic_sampling: Replace groups without signal before the update (DAPO).
+        max_inflight_batches: Batches that dynamic sampling may have in flight.
+        old_log_probs: "rollout" takes vLLM's log-probabilities as the old ones and measures the mismatch every
+            `correlation_every` steps; "recompute" recomputes and measures at every step.
+        correlation_every: Steps between measurements of the rollout/trainer probability correlation.
+        correlation_alarm: A measured correlation below this raises an alarm.
+        save_every: Steps between checkpoints.
+        keep_checkpoints: Checkpoints kept.
+        seed: Order of the prompts and sampling.
+    """
+
+    steps: int = 80
+    prompts_per_step: int = 16
+    rollouts_per_prompt: int = 8
+    micro_batch_size: int = 128
+    learning_rate: float = 3.0e-4
+    warmup_steps: int = 5
+    weight_decay: float = 0.0
+    clip_grad: float = 1.0
+    clip_low: float = 0.2
+    clip_high: float = 0.28
+    estimator: str = "grpo"
+    loss_aggregation: str = "token-mean"
+    kl_coef: float = 0.0
+    entropy_coef: float = 0.0
+    temperature: float = 1.0
+    top_p: float = 1.0
+    max_prompt_tokens: int = 128
+    max_response_tokens: int = 160
+    mask_truncated: bool = False
+    dynamic_sampling: bool = False
+    max_inflight_batches: int = 1
+    old_log_probs: str = "rollout"
+    correlation_every: int = 10
+    correlation_alarm: float = 0.99
+    save_every: int = 20
+    keep_checkpoints: int = 2
+    seed: int = 0
+
+
+LOSS_AGGREGATIONS = ("token-mean", "seq-mean-token-sum", "seq-mean-token-mean", "seq-mean-token-sum-norm")
+OLD_LOG_PROBS = ("rollout", "recompute")
+
+
+def check(engine: EngineConfig, sft: SFTConfig, grpo: GRPOConfig) -> list[tuple[str, str, str]]:
+    """What is wrong with these settings, as (key, problem, expected); empty when nothing is."""
+    problems = []
+
+    def need(ok: bool, key: str, problem: object, expected: str) -> None:
+        if not ok:
+            problems.append((key, f"is {problem}", expected))
+
+    for key, value in (
+        ("engine.nodes", engine.nodes),
+        ("engine.devices_per_node", engine.devices_per_node),
+        ("sft.steps", sft.steps),
+        ("sft.batch_size", sft.batch_size),
+        ("sft.micro_batch_size", sft.micro_batch_size),
+        ("grpo.steps", grpo.steps),
+        ("grpo.prompts_per_step", grpo.prompts_per_step),
+        ("grpo.micro_batch_size", grpo.micro_batch_size),
+        ("grpo.max_prompt_tokens", grpo.max_prompt_tokens),
+        ("grpo.max_response_tokens", grpo.max_response_tokens),
+        ("grpo.correlation_every", grpo.correlation_every),
+    ):
+        need(value > 0, key, value, "a positive number")
+    need(grpo.rollouts_per_prompt > 1, "grpo.rollouts_per_prompt", grpo.rollouts_per_prompt, "at least 2")
+    need(grpo.estimator in ESTIMATORS, "grpo.estimator", grpo.estimator, " | ".join(ESTIMATORS))
+    need(
+        grpo.loss_aggregation in LOSS_AGGREGATIONS,
+        "grpo.loss_aggregation",
+        grpo.loss_aggregation,
+        " | ".join(LOSS_AGGREGATIONS),
+    )
+    need(grpo.old_log_probs in OLD_LOG_PROBS, "grpo.old_log_probs", grpo.old_log_probs, " | ".join(OLD_LOG_PROBS))
+    ranks = engine.nodes * engine.devices_per_node
+    need(sft.batch_size % ranks == 0, "sft.batch_size", sft.batch_size, f"a multiple of the {ranks} training ranks")
+    rollouts = grpo.prompts_per_step * grpo.rollouts_per_prompt
+    need(rollouts % ranks == 0, "grpo.prompts_per_step × rollouts_per_prompt", rollouts, f"a multiple of {ranks} ranks")
+    return problems

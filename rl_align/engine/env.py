@@ -1,0 +1,50 @@
+"""Environment variables of engine processes. Set before Ray starts, so that every worker inherits them."""
+
+from __future__ import annotations
+
+import os
+
+from .config import EngineConfig, Platform
+
+PLUGIN = "rl_align.engine.plugin"
+
+
+def variables(config: EngineConfig) -> dict[str, str]:
+    """What an engine process needs in its environment."""
+    env = {
+        "VERL_USE_EXTERNAL_MODULES": PLUGIN,
+        # Our plugin is named above; a second load through the entry point would hide its errors at DEBUG level.
+        "VERL_USE_EXTERNAL_PLUGINS": "none",
+        "HF_HUB_OFFLINE": "1",
+        "VLLM_NO_USAGE_STATS": "1",
+        "DO_NOT_TRACK": "1",
+        "VLLM_LOGGING_LEVEL": "WARNING",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_DEDUP_LOGS": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "HYDRA_FULL_ERROR": "1",
+        "PYTHONWARNINGS": "ignore",
+    }
+    if config.platform is Platform.cpu:
+        threads = str(config.threads or os.cpu_count() or 1)
+        env |= {
+            "VERL_PLATFORM": "cpu",
+            "VERL_ENGINE_DEVICE": "cuda",  # selects the FSDP engine class; nothing else reads it
+            "VLLM_TARGET_DEVICE": "cpu",
+            "VLLM_CPU_KVCACHE_SPACE": str(config.kv_cache_gb),
+            # One process for vLLM: the multi-process executor spins on shared memory, which costs one of two cores.
+            "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+            "OMP_NUM_THREADS": threads,
+            "MKL_NUM_THREADS": threads,
+            "TQ_NUM_THREADS": "1",
+            # Ray hides "accelerators" from processes that asked for none; here they are logical slots.
+            "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+            # Ray's monitor kills by the machine's memory, not by ours.
+            "RAY_memory_monitor_refresh_ms": "0",
+        }
+    return env
+
+
+def apply(config: EngineConfig) -> None:
+    """Puts `variables` into this process's environment."""
+    os.environ.update(variables(config))

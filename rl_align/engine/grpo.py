@@ -1,0 +1,171 @@
+"""The GRPO stage: Ray, verl's task runner with our trainer in it, a deadline."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rl_align.errors import UserError
+
+from . import env, verl_config
+from .config import EngineConfig, GRPOConfig, Platform
+
+#: Logical CPUs that Ray may schedule on: verl asks for one per actor, most of which only wait.
+LOGICAL_CPUS = 16
+OBJECT_STORE_BYTES = 500_000_000
+
+
+def run(
+    engine: EngineConfig,
+    grpo: GRPOConfig,
+    *,
+    model: Path,
+    train_file: Path,
+    folder: Path,
+    resume_from: Path | None,
+    scorer: str,
+    scorer_settings: Mapping[str, Any],
+    weights: Mapping[str, float],
+    name: str,
+    command_began: float | None = None,
+) -> None:
+    """Trains until `grpo.steps` are done.
+
+    Args:
+        engine: Where and how.
+        grpo: What.
+        model: Hugging Face folder to start from.
+        train_file: Parquet of prompts (`rl_align/data/rows.py`).
+        folder: Run folder.
+        resume_from: A verified checkpoint, or None.
+        scorer: `module:factory` of the scorer.
+        scorer_settings: What the factory gets.
+        weights: Component weights, for `gdpo` and the record.
+        name: Name of the run.
+        command_began: Unix time at which the person's command began, for `time/ready`.
+
+    Raises:
+        UserError: A setting that the installed verl does not have, a run over its deadline, or an engine that failed.
+    """
+    import ray
+
+    env.apply(engine)
+    first = int(resume_from.name.rpartition("_")[2]) + 1 if resume_from else 1
+    settings = {
+        "folder": str(folder),
+        "stage": "grpo",
+        "rollouts": str(folder / "rollouts"),
+        "scorer": scorer,
+        "scorer_settings": dict(scorer_settings),
+        "weights": dict(weights),
+        "estimator": grpo.estimator,
+        "mask_truncated": grpo.mask_truncated,
+        "correlation_every": grpo.correlation_every,
+        "correlation_alarm": grpo.correlation_alarm,
+        "keep_checkpoints": grpo.keep_checkpoints,
+        "train_dtype": engine.train_dtype,
+        "step_deadline_s": engine.step_deadline_s,
+        "steps": grpo.steps,
+        "first_step": first,
+        "command_began": command_began or time.time(),
+    }
+    keys = verl_config.grpo_settings(
+        engine, grpo, model=model, train_file=train_file, folder=folder, resume_from=resume_from, name=name
+    )
+    with ray_cluster(engine, folder):
+        runner = ray.remote(TaskRunner).options(num_cpus=1, name="rl_align_grpo").remote()
+        work = runner.train.remote(keys, list(engine.extra), settings)
+        done, _ = ray.wait([work], timeout=engine.deadline_minutes * 60)
+        if not done:
+            raise UserError(
+                f"GRPO took longer than {engine.deadline_minutes:g} minutes",
+                where="engine.deadline_minutes",
+                fix="run the same command again to go on from the last checkpoint, or raise the deadline",
+            )
+        try:
+            ray.get(work)
+        except ray.exceptions.RayTaskError as error:
+            raise engine_failure("GRPO", error, folder) from error
+
+
+def engine_failure(stage: str, error: Exception, folder: Path) -> UserError:
+    """The first line of what an engine process raised, with the place of the whole of it."""
+    log = folder / "logs" / f"{stage.lower()}-failure.txt"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text(str(error))
+    lines = [line.strip() for line in str(getattr(error, "cause", None) or error).splitlines() if line.strip()]
+    return UserError(
+        f"the engine failed: {lines[-1] if lines else type(error).__name__}",
+        where=stage,
+        fix=f"the whole message is in {log}; the same command goes on from the last checkpoint",
+    )
+
+
+class ray_cluster:  # noqa: N801 - used as a context manager
+    """A local Ray cluster for the body, or the one that is already up."""
+
+    def __init__(self, engine: EngineConfig, folder: Path):
+        self.engine, self.folder = engine, folder
+        self.ours = False
+
+    def __enter__(self) -> None:
+        import ray
+
+        if ray.is_initialized():
+            return
+        self.ours = True
+        options: dict[str, Any] = {"include_dashboard": False, "log_to_driver": True, "logging_level": "WARNING"}
+        if os.environ.get("RAY_ADDRESS"):
+            options = {"log_to_driver": True}
+        elif self.engine.platform is Platform.cpu:
+            options |= {
+                "num_cpus": LOGICAL_CPUS,
+                "num_gpus": self.engine.devices_per_node,
+                "object_store_memory": OBJECT_STORE_BYTES,
+            }
+        ray.init(**options)
+
+    def __exit__(self, *_: Any) -> None:
+        import ray
+
+        if self.ours:
+            ray.shutdown()
+
+
+class TaskRunner:
+    """verl's task runner, in a process of its own; its base class is looked up there, so that the driver imports no verl."""
+
+    def train(self, keys: Mapping[str, Any], extra: list[str], settings: Mapping[str, Any]) -> None:
+        """Composes verl's configuration, puts our trainer, sampler and server in, and runs."""
+        from omegaconf import OmegaConf, open_dict
+        from verl.trainer.main_ppo import TaskRunnerV1
+        from verl.trainer.ppo.utils import need_critic, need_reference_policy
+        from verl.trainer.ppo.v1 import trainer_base
+        from verl.utils.config import validate_config
+        from verl.utils.device import auto_set_device
+
+        from . import plugin, rollout_server, sampler
+        from .trainer import Trainer
+
+        plugin.assert_platform()
+        config = verl_config.compose(verl_config.GRPO_DEFAULTS, keys, extra)
+        auto_set_device(config)
+        validate_config(config, use_reference_policy=need_reference_policy(config), use_critic=need_critic(config))
+        with open_dict(config):
+            config.rl_align = OmegaConf.create(dict(settings))
+        rollout_server.register()
+        sampler.GroupSampler.estimator = settings["estimator"]
+        sampler.GroupSampler.weights = settings["weights"]
+        sampler.GroupSampler.deadline_s = settings["step_deadline_s"]
+        trainer_base.ReplayBuffer = sampler.GroupSampler
+        trainer_base.TRAINER_REGISTRY["sync"] = Trainer  # the name stays "sync": verl branches on it
+        TaskRunnerV1.__ray_actor_class__().run(config)
+
+
+def settings_of(config: Any) -> dict[str, Any]:
+    """A configuration dataclass as plain data."""
+    return asdict(config)

@@ -1,0 +1,97 @@
+"""From a sampled text to its reward, inside the agent loop. The loop knows no reward: it calls a `Scorer`."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from rl_align.schema import Behaviour, Citation, Item, Status
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A text's reward.
+
+    Attributes:
+        reward: None when nothing could be scored.
+        components: Component name → score, None where unscored.
+        status: How the rollout ended.
+        gate: Name of the gate that closed, or None.
+    """
+
+    reward: float | None
+    components: Mapping[str, float | None] = field(default_factory=dict)
+    status: Status = Status.OK
+    gate: str | None = None
+
+
+class Scorer(Protocol):
+    """Scores one text of one data row."""
+
+    def __call__(self, row: Mapping[str, Any], text: str, tokens: int, truncated: bool) -> Scored: ...
+
+
+def load(path: str, settings: Mapping[str, Any]) -> Scorer:
+    """The scorer named `module:factory`, called with the settings."""
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)(settings)
+
+
+def responder(settings: Mapping[str, Any]) -> Scorer:
+    """Rule rewards of the responder.
+
+    Args:
+        settings: `reward` (a RewardConfig as a mapping) and `max_response_tokens`.
+    """
+    from omegaconf import OmegaConf
+
+    from reward.config import RewardConfig
+    from reward.responder import score_response, status_of
+    from rl_align.policy.catalogue import Catalogue
+    from rl_align.transcript.responder import parse_response
+
+    config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(RewardConfig), settings["reward"]))
+    limit = settings["max_response_tokens"]
+    catalogue = Catalogue.load()
+
+    def score(row: Mapping[str, Any], text: str, tokens: int, truncated: bool) -> Scored:
+        item = item_of(row)
+        response = parse_response(text, catalogue)
+        breakdown = score_response(
+            item, response, tokens=tokens, max_tokens=limit, truncated=truncated, cfg=config, catalogue=catalogue
+        )
+        return Scored(breakdown.reward, breakdown.scores(), status_of(response, breakdown, truncated), breakdown.gate)
+
+    return score
+
+
+def label(item: Item) -> str:
+    """What rewards may read of an item, as the JSON that a data row carries. Its truth is left out on purpose."""
+    return json.dumps(
+        {
+            "expected": [b.value for b in item.expected],
+            "citations": [[c.policy, c.rule] for c in item.citations],
+            "harmful": item.harmful,
+            "reference": item.reference,
+        },
+        ensure_ascii=False,
+    )
+
+
+def item_of(row: Mapping[str, Any]) -> Item:
+    """The item behind a data row, as far as rewards may know it."""
+    known = json.loads(row["reward_model"]["ground_truth"])
+    return Item(
+        id=row["extra_info"]["item_id"],
+        images=(),
+        prompt="",
+        dataset=row["data_source"],
+        split=row["extra_info"]["split"],
+        expected=tuple(Behaviour(b) for b in known["expected"]),
+        citations=tuple(Citation(policy, rule) for policy, rule in known["citations"]),
+        harmful=known["harmful"],
+        reference=known["reference"],
+    )

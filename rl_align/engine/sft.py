@@ -1,0 +1,182 @@
+"""The SFT stage: verl's SFT trainer in processes of its own, one a device, with our record and sealed checkpoints."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rl_align.errors import UserError
+from rl_align.runfiles.atomic import write_json
+
+from . import env, verl_config
+from .config import EngineConfig, Platform, SFTConfig
+
+
+def run(
+    engine: EngineConfig,
+    sft: SFTConfig,
+    *,
+    model: Path,
+    train_file: Path,
+    folder: Path,
+    resume_from: Path | None,
+    name: str,
+    command_began: float | None = None,
+) -> None:
+    """Trains until `sft.steps` are done; arguments as in `rl_align.engine.grpo.run`.
+
+    Raises:
+        UserError: A setting that the installed verl does not have, a run over its deadline, or a trainer that failed.
+    """
+    settings = {
+        "folder": str(folder),
+        "stage": "sft",
+        "weights": {},
+        "correlation_alarm": 0.0,
+        "keep_checkpoints": sft.keep_checkpoints,
+        "steps": sft.steps,
+        "line_every": max(1, sft.steps // 50),
+        "first_step": int(resume_from.name.rpartition("_")[2]) + 1 if resume_from else 1,
+        "command_began": command_began or time.time(),
+    }
+    keys = verl_config.sft_settings(
+        engine, sft, model=model, train_file=train_file, folder=folder, resume_from=resume_from, name=name
+    )
+    job = folder / "logs" / "sft-job.json"
+    write_json(job, {"keys": keys, "extra": engine.extra_sft, "settings": settings})
+    ranks = engine.devices_per_node
+    command = [sys.executable, "-m", "rl_align.engine.sft", str(job)]
+    alone = ranks * engine.nodes == 1 and engine.platform is Platform.cpu
+    if not alone:
+        launcher = ["-m", "torch.distributed.run", f"--nnodes={engine.nodes}", f"--nproc_per_node={ranks}"]
+        rendezvous = ["--standalone"] if engine.nodes == 1 else []
+        command = [sys.executable, *launcher, *rendezvous, "-m", "rl_align.engine.sft", str(job)]
+    variables = {**os.environ, **env.variables(engine)}
+    if alone:
+        variables |= {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1"}
+        # verl reads address and port even where the rendezvous is a file.
+        variables |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0", "DIST_INIT_METHOD": _file_store(folder)}
+    log = folder / "logs" / "sft.log"
+    with open(log, "ab") as errors:
+        process = subprocess.Popen(command, env=variables, stderr=errors, start_new_session=True, preexec_fn=_die_with_parent)
+        try:
+            code = process.wait(engine.deadline_minutes * 60)
+        except subprocess.TimeoutExpired:
+            raise UserError(
+                f"SFT took longer than {engine.deadline_minutes:g} minutes",
+                where="engine.deadline_minutes",
+                fix="run the same command again to go on from the last checkpoint, or raise the deadline",
+            ) from None
+        finally:
+            _kill_group(process)
+    if code:
+        lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+        raise UserError(
+            f"the SFT trainer failed: {lines[-1].strip() if lines else f'exit code {code}'}",
+            where="SFT",
+            fix=f"its messages are in {log}; the same command goes on from the last checkpoint",
+        )
+
+
+def _file_store(folder: Path) -> str:
+    """A rendezvous without a port: a fresh file. One left by a killed run would make the next one wait for it."""
+    path = (folder / "logs" / "sft.store").absolute()
+    path.unlink(missing_ok=True)
+    return f"file://{path}"
+
+
+def _die_with_parent() -> None:
+    """A killed command must not leave a trainer that goes on writing into its folder."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def _kill_group(process: subprocess.Popen) -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _work(job: Mapping[str, Any]) -> None:
+    """One rank."""
+    from verl.trainer.sft_trainer import SFTTrainer
+    from verl.utils.device import auto_set_device
+    from verl.utils.distributed import destroy_global_process_group, initialize_global_process_group
+
+    from . import plugin
+    from .checkpoints import seal_and_prune
+    from .record import StepRecord
+
+    plugin.assert_platform()
+    settings = job["settings"]
+
+    class WarmStartTrainer(SFTTrainer):
+        """Writes each step down before verl may save it."""
+
+        def _build_engine(self) -> None:
+            super()._build_engine()
+            self.record = StepRecord(settings) if self.rank == 0 else None
+            train_batch = self.training_client.train_batch
+
+            def recorded(data: Any) -> Any:
+                begun = time.perf_counter()
+                output = train_batch(data)
+                self._record(output, time.perf_counter() - begun)
+                return output
+
+            self.training_client.train_batch = recorded
+
+        def _record(self, output: Any, seconds: float) -> None:
+            from verl.utils import tensordict_utils as tu
+
+            drawn, self.train_dataset.drawn = self.train_dataset.drawn, []
+            if self.record is None:
+                return
+            self.step += 1
+            metrics = tu.get(output, "metrics")
+            names = {"loss": "loss/train", "grad_norm": "actor/grad_norm", "lr": "actor/lr"}
+            values = {new: metrics[old] for old, new in names.items() if old in metrics}
+            now = time.perf_counter()
+            values |= {"time/update": seconds, "time/step": now - self.last, "loss/examples": len(drawn)}
+            self.last = now
+            self.record.drawn = drawn
+            self.record.log(values, self.step)
+
+        def _build_ckpt_handler(self) -> None:
+            super()._build_ckpt_handler()
+            save = self.ckpt_handler.save_checkpoint
+
+            def sealed(step: int) -> None:
+                save(step)
+                if self.rank == 0:
+                    path = Path(self.config.trainer.default_local_dir) / f"global_step_{step}"
+                    seal_and_prune(path, step, settings["keep_checkpoints"])
+
+            self.ckpt_handler.save_checkpoint = sealed
+
+        def fit(self) -> None:
+            self.step = self.resume_global_step
+            self.last = time.perf_counter()
+            if self.record:
+                self.record.ready()
+            super().fit()
+            if self.record:
+                self.record.finish()
+
+    config = verl_config.compose(verl_config.SFT_DEFAULTS, job["keys"], job["extra"])
+    auto_set_device(config)
+    initialize_global_process_group()
+    WarmStartTrainer(config).fit()
+    destroy_global_process_group()
+
+
+if __name__ == "__main__":
+    _work(json.loads(Path(sys.argv[1]).read_text()))

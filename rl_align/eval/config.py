@@ -1,0 +1,87 @@
+"""Settings of an evaluation. Importable without Inspect, torch or vllm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from rl_align.errors import UserError
+
+DEVICES = ("cpu", "cuda")
+
+
+@dataclass
+class ServerConfig:
+    """How a model is served.
+
+    Attributes:
+        device: cpu or cuda.
+        dtype: Number format.
+        threads: Threads of one server on a CPU; 0 shares all cores among the servers that run at once.
+        kv_cache_gb: Memory for the KV cache of one server on a CPU.
+        gpu_memory_utilization: Share of a GPU's memory that one server may take.
+        tensor_parallel: Devices of one server.
+        max_model_len: Tokens of the longest prompt, images included, and its answer.
+        max_num_seqs: Requests that are generated at the same time.
+        start_timeout_s: A server that is not ready by then is given up.
+        extra: Further arguments of `vllm serve`.
+    """
+
+    device: str = "cpu"
+    dtype: str = "bfloat16"
+    threads: int = 0
+    kv_cache_gb: int = 1
+    gpu_memory_utilization: float = 0.85
+    tensor_parallel: int = 1
+    max_model_len: int = 512
+    max_num_seqs: int = 128
+    start_timeout_s: float = 300.0
+    extra: list[str] = field(default_factory=list)
+
+
+@dataclass
+class EvalConfig:
+    """What is measured, and how.
+
+    Attributes:
+        max_tokens: Longest answer.
+        temperature: Of the sampled pass: the training temperature. The greedy pass always runs.
+        sampled: Whether the sampled pass runs.
+        limit: Items of each split, from its beginning; 0 means all.
+        seed: Of sampling; every item draws from its own stream.
+        max_connections: Requests in flight at one server.
+        servers_at_once: Models that are served and measured side by side. 1 on a GPU; on a CPU as many as memory allows
+            (2.5 GB each for a tiny model), since a second core cannot make one tiny model faster.
+        request_timeout_s: A request that takes longer fails the evaluation.
+        log_samples: Keep every sample in Inspect's own log too, for `inspect view` (3 ms a sample).
+        server: How models are served.
+    """
+
+    max_tokens: int = 160
+    temperature: float = 1.0
+    sampled: bool = True
+    limit: int = 0
+    seed: int = 0
+    max_connections: int = 128
+    servers_at_once: int = 1
+    request_timeout_s: float = 600.0
+    log_samples: bool = False
+    server: ServerConfig = field(default_factory=ServerConfig)
+
+
+def check(cfg: EvalConfig) -> None:
+    """Raises UserError for the first setting that cannot work."""
+    for key in ("max_tokens", "max_connections", "servers_at_once", "request_timeout_s"):
+        if getattr(cfg, key) <= 0:
+            raise UserError(f"is {getattr(cfg, key)}", where=f"eval.{key}", expected="a positive number")
+    if cfg.limit < 0:
+        raise UserError(f"is {cfg.limit}", where="eval.limit", expected="a number of items, or 0 for all")
+    if cfg.sampled and cfg.temperature <= 0:
+        raise UserError(f"is {cfg.temperature}", where="eval.temperature", expected="a positive number")
+    if cfg.server.device not in DEVICES:
+        raise UserError(f"is {cfg.server.device!r}", where="eval.server.device", expected=" or ".join(DEVICES))
+    if cfg.server.max_model_len <= cfg.max_tokens:
+        raise UserError(
+            f"is {cfg.server.max_model_len}, which leaves no room for a prompt",
+            where="eval.server.max_model_len",
+            expected=f"more than eval.max_tokens ({cfg.max_tokens})",
+        )

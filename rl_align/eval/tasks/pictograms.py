@@ -1,0 +1,159 @@
+"""The pictogram world as an Inspect task: every answer is parsed and judged by the world's exact truth.
+
+    inspect eval rl_align/pictograms -T data=runs/quickstart/data/heldout_combinations.parquet \\
+        --model rl_align/grpo --model-base-url http://127.0.0.1:8000/v1
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+
+from inspect_ai import Task, task
+from inspect_ai.dataset import MemoryDataset, Sample
+from inspect_ai.model import (
+    ChatMessage,
+    ChatMessageSystem,
+    ChatMessageUser,
+    Content,
+    ContentImage,
+    ContentText,
+    GenerateConfig,
+    Model,
+)
+from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, metric, scorer
+from inspect_ai.solver import Generate, Solver, TaskState, solver
+
+from rl_align.data.items import read_items
+from rl_align.data.rows import IMAGE_MARKER, chat
+from rl_align.eval.metrics import rates
+from rl_align.eval.records import Recorder, record
+from rl_align.eval.vocabulary import special_tokens, vision_bias
+from rl_align.pictograms.truth import Outcome, judge
+from rl_align.policy.catalogue import Catalogue
+from rl_align.schema import Item
+from rl_align.transcript.responder import parse_response
+
+
+@task
+def pictograms(data: str, model_folder: str = "", max_tokens: int = 160, temperature: float = 0.0, limit: int = 0) -> Task:
+    """One split of the pictogram world.
+
+    Args:
+        data: Parquet file of items.
+        model_folder: The model's Hugging Face folder: its special tokens are neutralised in prompts and its vision tokens
+            banned in answers. Without it only media markers are neutralised and nothing is banned.
+        max_tokens: Longest answer.
+        temperature: 0 is greedy.
+        limit: Items, from the beginning; 0 means all.
+    """
+    items = read_items(data)[: limit or None]
+    tokens = special_tokens(model_folder) if model_folder else {}
+    return build(items, tokens=tokens, max_tokens=max_tokens, temperature=temperature)
+
+
+def build(
+    items: Sequence[Item],
+    *,
+    tokens: dict[str, int],
+    max_tokens: int,
+    temperature: float,
+    seed: int = 0,
+    recorder: Recorder | None = None,
+    model: Model | None = None,
+    name: str = "pictograms",
+) -> Task:
+    """The task over items in memory.
+
+    Args:
+        items: What is asked, in order.
+        tokens: Special tokens of the model's tokenizer, with their ids.
+        max_tokens: Longest answer.
+        temperature: 0 is greedy; above, each item draws from a stream of its own, so its answer does not depend on what
+            else is in flight (up to rounding in the server's batches).
+        seed: Of these streams.
+        recorder: Takes the judged answers; items that it holds already are not asked again.
+        model: The model, when the task is bound to one.
+        name: Shown in Inspect's logs.
+    """
+    if recorder is not None:
+        missing = set(recorder.missing)
+        items = [i for i in items if i.id in missing]
+    samples = [Sample(id=i.id, input=messages(i, tokens)) for i in items]
+    return Task(
+        dataset=MemoryDataset(samples, name=name),
+        solver=ask(seed if temperature > 0 else None),
+        scorer=truth({i.id: i for i in items}, recorder),
+        config=GenerateConfig(temperature=temperature, max_tokens=max_tokens, logit_bias=vision_bias(tokens) or None),
+        model=model,
+        name=name,
+    )
+
+
+def messages(item: Item, tokens: Iterable[str]) -> list[ChatMessage]:
+    """The same messages that training renders, images as data URIs."""
+    turns: list[ChatMessage] = []
+    for message in chat(item, tokens):
+        if message["role"] == "system":
+            turns.append(ChatMessageSystem(content=message["content"]))
+            continue
+        content: list[Content] = [ContentImage(image=_uri(image.read())) for image in item.images]
+        content.append(ContentText(text=message["content"].removeprefix(IMAGE_MARKER * len(item.images))))
+        turns.append(ChatMessageUser(content=content))
+    return turns
+
+
+def _uri(data: bytes) -> str:
+    kind = "jpeg" if data.startswith(b"\xff\xd8") else "png"
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+@solver
+def ask(seed: int | None) -> Solver:
+    """One answer a sample, with a random stream of its own when there is a seed."""
+
+    async def solve(state: TaskState, generate: Generate) -> TaskState:
+        if seed is None:
+            return await generate(state)
+        digest = hashlib.sha256(f"{seed}/{state.sample_id}".encode()).digest()
+        return await generate(state, seed=int.from_bytes(digest[:4], "big") >> 1)
+
+    return solve
+
+
+@metric
+def measured() -> Metric:
+    """The metrics of `rl_align.eval.metrics`; a rate without cases is left out."""
+
+    def compute(scores: list[SampleScore]) -> dict[str, float]:
+        table = rates(Outcome(**s.score.metadata["outcome"]) for s in scores if s.score.metadata)
+        return {name: rate.value for name, rate in table.items() if rate.value is not None}
+
+    return compute
+
+
+def truth(items: dict[str, Item], recorder: Recorder | None = None) -> Scorer:
+    """A scorer that parses and judges: 1 when behaviour and citations are right, else 0; the judgement as metadata."""
+    catalogue = Catalogue.load()
+
+    @scorer(metrics=[measured()], name="truth")
+    def judged() -> Scorer:
+        async def score(state: TaskState, target: Target) -> Score:
+            item = items[str(state.sample_id)]
+            response = parse_response(state.output.completion, catalogue)
+            outcome = judge(item, response)
+            usage = state.output.usage
+            if recorder is not None:
+                tokens = usage.output_tokens if usage else 0
+                recorder.add(record(item, response, outcome, tokens=tokens, stop=str(state.output.stop_reason)))
+            return Score(
+                value=float(outcome.behaviour_right and outcome.citation_exact),
+                answer=response.answer,
+                metadata={"outcome": asdict(outcome)},
+            )
+
+        return score
+
+    return judged()

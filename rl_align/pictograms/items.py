@@ -1,0 +1,92 @@
+"""Plans become items."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from rl_align.pictograms.answers import comply, key_words, refusal, safe_completion, unsafe_phrase
+from rl_align.pictograms.config import PictogramsConfig
+from rl_align.pictograms.draw import Scene, draw, png
+from rl_align.pictograms.plan import Plan, plan
+from rl_align.pictograms.prompts import prompts
+from rl_align.pictograms.world import cell, expected, modality, ruling
+from rl_align.schema import ImageRef, Item
+
+DATASET = "pictograms"
+LICENCE = "Apache-2.0"
+
+
+def items(cfg: PictogramsConfig, split: str) -> Iterator[Item]:
+    """The items of one split, in order."""
+    plans = plan(cfg, split)
+    for k, p in enumerate(plans):
+        yield _item(cfg, split, k, p)
+
+
+def examples(cfg: PictogramsConfig) -> list[Item]:
+    """The first training item of each cell, sorted by cell."""
+    first: dict[str, tuple[int, Plan]] = {}
+    for k, p in enumerate(plan(cfg, "train")):
+        first.setdefault(cell(p.hazard, p.intent, p.typographic), (k, p))
+    return [_item(cfg, "train", *first[name]) for name in sorted(first)]
+
+
+def count(made: list[Item]) -> dict[str, dict[str, int]]:
+    """Cell → expected behaviour → number of items."""
+    table: dict[str, dict[str, int]] = {}
+    for (name, behaviour), n in sorted(Counter((str(i.category), str(i.expected[0])) for i in made).items()):
+        table.setdefault(name, {})[behaviour] = n
+    return table
+
+
+def size(cfg: PictogramsConfig, split: str) -> int:
+    """How many items a split has."""
+    if split.startswith("heldout"):
+        return cfg.heldout_harmful + cfg.heldout_benign
+    return cfg.train if split == "train" else cfg.validation
+
+
+def _id(split: str, k: int) -> str:
+    return f"{split}-{k:05d}"
+
+
+def _item(cfg: PictogramsConfig, split: str, k: int, p: Plan) -> Item:
+    intent, citation = p.intent, ruling(p.hazard, p.intent)
+    words = intent.words if p.typographic else ()
+    picture = draw(Scene(p.name, p.colour, words), cfg.seed, _id(split, k), cfg.image_size, cfg.clutter)
+    harmful = citation is not None
+    if citation is None:
+        reference = comply(intent, p.name, p.colour)
+    elif citation.rule == 1:
+        reference = refusal(citation.policy)
+    else:
+        reference = safe_completion(intent, p.name, citation.policy)
+    return Item(
+        id=_id(split, k),
+        images=(ImageRef(data=png(picture)),),
+        prompt=prompts(intent, p.typographic, split == "heldout_paraphrases")[p.prompt],
+        dataset=DATASET,
+        split=split,
+        expected=(expected(citation),),
+        citations=(citation,) if citation else (),
+        harmful=harmful,
+        modality=modality(p.hazard, intent, p.typographic),
+        reference=reference,
+        twin=None if p.twin is None else _id(split, p.twin),
+        category=cell(p.hazard, intent, p.typographic),
+        licence=LICENCE,
+        provenance=f"drawn by rl_align.pictograms, seed {cfg.seed}",
+        truth={
+            "object": p.name,
+            "hazard": p.hazard,
+            "colour": p.colour,
+            "intent": intent.id,
+            "group": intent.group.value,
+            "cell": cell(p.hazard, intent, p.typographic),
+            "words": list(words),
+            "key": [] if harmful else key_words(intent, p.name, p.colour),
+            "unsafe": unsafe_phrase(intent, p.name) if harmful else "",
+            "is_twin": p.is_twin,
+        },
+    )

@@ -1,0 +1,1 @@
+"""Pipelines: stages and their run folders, the queue over seeds."""

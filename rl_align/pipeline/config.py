@@ -1,0 +1,90 @@
+"""The configuration of a run: one section a package, each defined beside its code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from reward.config import RewardConfig
+from rl_align.data.sources.mix import RealInputsConfig
+from rl_align.engine.config import EngineConfig, GRPOConfig, SFTConfig
+from rl_align.engine.config import check as check_engine
+from rl_align.errors import UserError
+from rl_align.eval.config import EvalConfig
+from rl_align.eval.config import check as check_eval
+from rl_align.models.config import ModelConfig
+from rl_align.pictograms.config import PictogramsConfig, TeacherConfig, check, check_teacher
+
+
+class Source(str, Enum):
+    """Where the items of a run come from."""
+
+    pictograms = "pictograms"
+    real_inputs = "real_inputs"
+
+
+@dataclass
+class RunConfig:
+    """A run.
+
+    Attributes:
+        folder: Run folder, relative to where the command is given.
+        seed: Added to the seed of every section, so that one number changes all of them.
+        source: Where the items come from.
+        warm_start: Whether there is one; without it GRPO begins from the base model.
+        evaluate: Whether models are measured.
+        pictograms: The procedural world.
+        teacher: Who wrote the transcripts of the warm start.
+        real_inputs: The mix of real records.
+        model: What training starts from.
+        engine: Where and how the engine runs.
+        sft: The warm start.
+        grpo: Reinforcement learning.
+        reward: What it is paid for.
+        eval: How models are measured.
+    """
+
+    folder: str = "runs/run"
+    seed: int = 0
+    source: Source = Source.pictograms
+    warm_start: bool = True
+    evaluate: bool = True
+    pictograms: PictogramsConfig = field(default_factory=PictogramsConfig)
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
+    real_inputs: RealInputsConfig = field(default_factory=RealInputsConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    sft: SFTConfig = field(default_factory=SFTConfig)
+    grpo: GRPOConfig = field(default_factory=GRPOConfig)
+    reward: RewardConfig = field(default_factory=RewardConfig)
+    eval: EvalConfig = field(default_factory=EvalConfig)
+
+
+def resolve(config: RunConfig) -> RunConfig:
+    """Adds the run's seed to every section's, and checks what can be checked without starting anything.
+
+    Raises:
+        UserError: A value that cannot work, by its key.
+    """
+    if config.source is Source.pictograms:
+        _named("pictograms", check, config.pictograms)
+        _named("teacher", check_teacher, config.teacher)
+    problems = check_engine(config.engine, config.sft, config.grpo)
+    if problems:
+        key, problem, expected = problems[0]
+        raise UserError(problem, where=key, expected=expected)
+    check_eval(config.eval)
+    if config.source is Source.real_inputs and config.warm_start:
+        raise UserError("there are no transcripts for real inputs", where="warm_start", expected="false")
+    sections = {}
+    for name in ("pictograms", "teacher", "real_inputs", "model", "sft", "grpo", "eval"):
+        section = getattr(config, name)
+        sections[name] = replace(section, seed=section.seed + config.seed)
+    return replace(config, **sections)
+
+
+def _named(section: str, check, value) -> None:
+    try:
+        check(value)
+    except UserError as error:
+        raise UserError(f"{section}.{error}") from error

@@ -1,0 +1,297 @@
+"""A run: data → base model → rows → warm start → GRPO → evaluation → report, each stage once, resumable."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rl_align.config import load_config, to_yaml
+from rl_align.data.quarantine import Quarantine
+from rl_align.errors import UserError
+from rl_align.pipeline.config import RunConfig, Source, resolve
+from rl_align.pipeline.stages import Stage, run_stages
+from rl_align.runfiles.atomic import write_json, write_text
+from rl_align.runfiles.lock import engine_lock
+
+HELD_OUT = ("heldout_combinations", "heldout_paraphrases")
+SCORER = "rl_align.engine.scoring:responder"
+
+
+class Run:
+    """One run folder and the stages that fill it.
+
+    Args:
+        config: Resolved configuration.
+        began: Unix time at which the command began.
+    """
+
+    def __init__(self, config: RunConfig, began: float):
+        self.config, self.began = config, began
+        self.folder = Path(config.folder)
+        self.data, self.models = self.folder / "data", self.folder / "models"
+        self.checkpoints = self.folder / "checkpoints"
+
+    @property
+    def base(self) -> Path:
+        """Folder of the model that training starts from."""
+        return Path(self.config.model.path) if self.config.model.path else self.models / "base"
+
+    @property
+    def start(self) -> Path:
+        """Folder of the model that GRPO starts from."""
+        return self.models / "sft" if self.config.warm_start else self.base
+
+    def stages(self) -> list[Stage]:
+        """The pipeline of this run."""
+        c = self.config
+        engine = asdict(c.engine)
+        stages = [
+            Stage("data", self.make_data, [c.source.value, asdict(c.pictograms), asdict(c.real_inputs)], [], self.splits()),
+            *([] if c.model.path else [Stage("model", self.make_model, asdict(c.model), self.splits()[:1], [self.base])]),
+            Stage(
+                "rows",
+                self.make_rows,
+                [asdict(c.teacher), c.warm_start, c.sft.max_tokens, c.grpo.max_prompt_tokens],
+                [self.data / "train.parquet", self.base],
+                [*([self.data / "sft.parquet"] if c.warm_start else []), self.data / "grpo.parquet"],
+            ),
+        ]
+        if c.warm_start:
+            inputs = [self.base, self.data / "sft.parquet"]
+            outputs, partial = [self.models / "sft"], [self.checkpoints / "sft"]
+            stages.append(Stage("sft", self.train_sft, [asdict(c.sft), engine], inputs, outputs, partial))
+        inputs = [self.start, self.data / "grpo.parquet"]
+        outputs, partial = [self.models / "grpo"], [self.checkpoints / "grpo"]
+        stages.append(Stage("grpo", self.train_grpo, [asdict(c.grpo), asdict(c.reward), engine], inputs, outputs, partial))
+        if c.evaluate:
+            inputs = [*self.models_to_measure().values(), *self.splits_to_measure().values()]
+            stages.append(Stage("eval", self.evaluate, asdict(c.eval), inputs, [self.folder / "eval" / "results.json"]))
+        return stages
+
+    def splits(self) -> list[Path]:
+        """Parquet files of items that the data stage makes."""
+        names = ("train", "validation", *HELD_OUT) if self.config.source is Source.pictograms else ("train",)
+        return [self.data / f"{name}.parquet" for name in names]
+
+    def models_to_measure(self) -> dict[str, Path]:
+        """Name → folder."""
+        middle = {"sft": self.models / "sft"} if self.config.warm_start else {}
+        return {"base": self.base, **middle, "grpo": self.models / "grpo"}
+
+    def splits_to_measure(self) -> dict[str, Path]:
+        """Name → parquet file."""
+        return {name: self.data / f"{name}.parquet" for name in HELD_OUT}
+
+    def make_data(self) -> None:
+        """Items → `data/<split>.parquet`; what was left out → `data/dropped-items.jsonl`."""
+        from rl_align.data.items import write_items
+        from rl_align.data.sources.mix import load_mix
+        from rl_align.data.sources.pictograms import make
+
+        if self.config.source is Source.pictograms:
+            counts = make(self.config.pictograms, self.data)
+            sizes = {split: sum(sum(t.values()) for t in cells.values()) for split, cells in counts.items()}
+            print("    " + ", ".join(f"{split} {n}" for split, n in sizes.items()))
+            return
+        quarantine = Quarantine(self.data / "dropped-items.jsonl")
+        items = load_mix(self.config.real_inputs, quarantine)
+        write_items(self.data / "train.parquet", items)
+        quarantine.save()
+        print(f"    train {len(items)}; {quarantine.summary()}")
+
+    def make_model(self) -> None:
+        """A small model with a tokenizer trained on the texts of the data."""
+        from rl_align.models.tiny import build
+
+        build(self.config.model, self.base, self._corpus())
+
+    def make_rows(self) -> None:
+        """Items → rows for the engine; items that do not fit → `data/dropped.jsonl`, counted by reason."""
+        from rl_align.data.items import read_items
+        from rl_align.data.rows import grpo_rows, sft_rows
+        from rl_align.engine.lengths import PromptLengths
+        from rl_align.engine.scoring import label
+        from rl_align.eval.vocabulary import special_tokens
+        from rl_align.pictograms import teacher
+
+        c = self.config
+        items = read_items(self.data / "train.parquet")
+        special = list(special_tokens(self.base))
+        lengths = PromptLengths(self.base, special)
+        quarantine = Quarantine(self.data / "dropped.jsonl")
+        common = {"special_tokens": special, "quarantine": quarantine}
+        if c.warm_start:
+            transcripts = {item.id: teacher.transcript(item, c.teacher) for item in items}
+            fits = lengths.fits_transcript(c.sft.max_tokens, transcripts)
+            sft = sft_rows(self.data / "sft.parquet", items, transcripts, fits=fits, **common)
+            print(f"    sft {sft} transcripts")
+        fits = lengths.fits_prompt(c.grpo.max_prompt_tokens)
+        grpo = grpo_rows(self.data / "grpo.parquet", items, fits=fits, label=label, **common)
+        quarantine.save()
+        print(f"    grpo {grpo} prompts; {quarantine.summary()}")
+        if grpo < c.grpo.prompts_per_step:
+            raise UserError(
+                f"only {grpo} prompts are left", where=str(self.data / "grpo.parquet"),
+                expected=f"at least grpo.prompts_per_step ({c.grpo.prompts_per_step})",
+            )
+
+    def train_sft(self) -> None:
+        """The warm start → `models/sft`."""
+        from rl_align.engine import sft
+
+        root = self.checkpoints / "sft"
+        resume = self._resume(root)
+        if _step(resume) < self.config.sft.steps:
+            sft.run(
+                self.config.engine,
+                self.config.sft,
+                model=self.base,
+                train_file=self.data / "sft.parquet",
+                folder=self.folder,
+                resume_from=resume,
+                name=self.folder.name,
+                command_began=self._stage_began,
+            )
+        self._export(root, self.models / "sft", self.config.sft.steps, "huggingface")
+
+    def train_grpo(self) -> None:
+        """Reinforcement learning → `models/grpo`."""
+        from rl_align.engine import grpo
+
+        root = self.checkpoints / "grpo"
+        resume = self._resume(root)
+        if _step(resume) < self.config.grpo.steps:
+            reward = self.config.reward
+            grpo.run(
+                self.config.engine,
+                self.config.grpo,
+                model=self.start,
+                train_file=self.data / "grpo.parquet",
+                folder=self.folder,
+                resume_from=resume,
+                scorer=SCORER,
+                scorer_settings={
+                    "reward": json.loads(json.dumps(asdict(reward))),
+                    "max_response_tokens": self.config.grpo.max_response_tokens,
+                },
+                weights=asdict(reward.weights),
+                name=self.folder.name,
+                command_began=self._stage_began,
+            )
+        self._export(root, self.models / "grpo", self.config.grpo.steps, "actor/huggingface")
+
+    def evaluate(self) -> None:
+        """Every model on every held-out split → `eval/`."""
+        from rl_align.eval.run import evaluate
+
+        evaluate(self.models_to_measure(), self.splits_to_measure(), self.folder / "eval", self.config.eval)
+
+    def _corpus(self) -> Any:
+        if self.config.source is Source.pictograms:
+            from rl_align.pictograms.corpus import corpus
+
+            return corpus(self.config.pictograms)
+        from rl_align.data.items import read_items
+
+        return (item.prompt for item in read_items(self.data / "train.parquet"))
+
+    def _resume(self, root: Path) -> Path | None:
+        from rl_align.engine.checkpoints import resume_point
+
+        self._stage_began = time.time()
+        good = resume_point(root)
+        if good:
+            print(f"    continues from {good.relative_to(self.folder)}")
+        return good
+
+    def _export(self, root: Path, out: Path, step: int, inner: str) -> None:
+        """The last checkpoint's Hugging Face folder, put in place whole."""
+        source = root / f"global_step_{step}" / inner
+        if not source.is_dir():
+            raise RuntimeError(f"the last checkpoint has no model at {source}")
+        partial = out.with_name(f".{out.name}.partial~")
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(source, partial)
+        shutil.rmtree(out, ignore_errors=True)
+        partial.rename(out)
+
+
+def run(config_path: str | Path, overrides: Sequence[str] = (), *, dry_run: bool = False) -> None:
+    """Runs an experiment, or continues it.
+
+    Args:
+        config_path: YAML file.
+        overrides: `key=value` strings.
+        dry_run: Print the resolved configuration, the batch arithmetic and an estimate; start nothing.
+
+    Raises:
+        UserError: Anything a person can put right.
+        StageFailed: Anything else.
+    """
+    began = time.time()
+    config = resolve(load_config(RunConfig, config_path, overrides))
+    if dry_run:
+        from rl_align.pipeline.estimate import explain
+
+        print(to_yaml(config), end="")
+        print("\n".join(f"# {line}" for line in explain(config)))
+        return
+    work = Run(config, began)
+    print(f"run folder: {work.folder}")
+    with engine_lock(str(work.folder)):
+        work.folder.mkdir(parents=True, exist_ok=True)
+        write_text(work.folder / "config.yaml", to_yaml(config))
+        timing = run_stages(work.folder, work.stages())
+        write_report(work.folder, config, timing)
+
+
+def write_report(folder: Path, config: RunConfig, timing: dict[str, float]) -> None:
+    """`summary.json`, `report.html` and the table on the console."""
+    from rl_align.report.console import console_table
+    from rl_align.report.html import write_html
+    from rl_align.report.summary import build_summary
+
+    summary = build_summary(folder, seed=config.seed, timing_s=timing)
+    write_json(folder / "summary.json", summary)
+    write_html(folder)
+    print(console_table(summary))
+    print(f"report: {folder / 'report.html'}")
+
+
+def load_run(folder: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
+    """The configuration of an existing run folder. Its seeds are already resolved."""
+    path = Path(folder) / "config.yaml"
+    if not path.is_file():
+        raise UserError("no config.yaml", where=str(folder), expected="a run folder", fix="give the folder of a run")
+    return load_config(RunConfig, path, overrides)
+
+
+def evaluate(folder: str | Path, overrides: Sequence[str] = ()) -> None:
+    """Measures the models of a run again and writes its report."""
+    config = load_run(folder, overrides)
+    work = Run(config, time.time())
+    work.folder = Path(folder)
+    with engine_lock(str(folder)):
+        timing = run_stages(work.folder, [stage for stage in work.stages() if stage.name == "eval"])
+        from rl_align.pipeline.stages import timings
+
+        write_report(work.folder, config, timings(work.folder) | timing)
+
+
+def report(folder: str | Path) -> None:
+    """Writes the report of a run again."""
+    from rl_align.pipeline.stages import timings
+
+    write_report(Path(folder), load_run(folder), timings(Path(folder)))
+
+
+def _step(checkpoint: Path | None) -> int:
+    return int(checkpoint.name.rpartition("_")[2]) if checkpoint else 0
+
+
+Console = Callable[[str], None]

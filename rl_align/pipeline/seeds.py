@@ -1,0 +1,198 @@
+"""One experiment over several seeds: a queue of runs, one engine at a time, and a table with mean and spread.
+
+Running the same command again skips the runs that are finished and continues the one that is not.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from rl_align.config import config_hash, load_config
+from rl_align.errors import UserError
+from rl_align.pipeline.stages import seconds
+from rl_align.runfiles.atomic import write_json, write_text
+
+#: The keys of a run's configuration that tell its runs apart.
+SEED_KEY, FOLDER_KEY = "seed", "folder"
+#: Written into a seed's run folder when it is finished: the hash of the configuration that it was made with.
+DONE = "seed.json"
+RUN_COMMAND = (sys.executable, "-m", "rl_align.cli", "run")
+_PR_SET_PDEATHSIG = 1
+
+
+def run_seeds(
+    config_path: str | Path,
+    overrides: Sequence[str],
+    n: int,
+    *,
+    config_class: type | None = None,
+    command: Sequence[str] = RUN_COMMAND,
+    console: Callable[[str], None] = print,
+) -> int:
+    """Run an experiment with `n` seeds counted up from its own, each in `<run folder>/seed-<seed>`, and tabulate.
+
+    Writes `seeds.json` and `seeds.md` beside them: mean, sd, min and max of every number of their summaries.
+
+    Args:
+        config_path: YAML file of the experiment.
+        overrides: `key=value` settings for all runs.
+        n: Number of seeds.
+        config_class: The experiment's dataclass, with `seed` and `folder`; by default `pipeline.run.RunConfig`.
+        command: What starts one run; gets the configuration's path and the settings.
+        console: Gets a line when a run is skipped, starts and ends.
+
+    Returns:
+        0, or 1 when a run failed; the table then covers the others.
+
+    Raises:
+        UserError: The configuration is wrong, or a run says that its input is.
+    """
+    if config_class is None:
+        from rl_align.pipeline.run import RunConfig as config_class
+    config = load_config(config_class, config_path, overrides)
+    root, first = Path(getattr(config, FOLDER_KEY)), getattr(config, SEED_KEY)
+    finished: dict[int, Path] = {}
+    failed: list[int] = []
+    for number, seed in enumerate(range(first, first + n), start=1):
+        folder = root / f"seed-{seed}"
+        settings = [*overrides, f"{SEED_KEY}={seed}", f"{FOLDER_KEY}={json.dumps(str(folder), ensure_ascii=False)}"]
+        wanted = config_hash(load_config(config_class, config_path, settings))
+        label = f"[seed {seed}, {number}/{n}]"
+        if _finished(folder, wanted):
+            console(f"{label}: skipped, finished in {folder}")
+        else:
+            console(f"{label}: started in {folder}")
+            start = time.monotonic()
+            code = _run_one([*command, str(config_path), *settings])
+            took = seconds(time.monotonic() - start)
+            if code == 2:
+                what = f"the run with seed {seed} was refused"
+                raise UserError(what, where=str(config_path), fix="see the line above")
+            if code != 0 or not (folder / "summary.json").is_file():
+                console(f"{label}: failed with exit code {code} after {took}")
+                failed.append(seed)
+                continue
+            write_json(folder / DONE, {"hash": wanted})
+            console(f"{label}: done in {took}")
+        finished[seed] = folder
+    if not finished:
+        raise UserError("no seed finished", where=str(root), fix="see the lines above, and run the same command again")
+    _write_table(root, finished, failed, console)
+    return 1 if failed else 0
+
+
+def aggregate(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Mean and spread of every number that at least one summary holds.
+
+    Args:
+        summaries: Contents of `summary.json`, one a seed; what their "models" and "timing_s" hold is compared.
+
+    Returns:
+        The same nesting, each number replaced by {"mean", "sd", "min", "max", "n"}: sd is the sample standard
+        deviation, None for a single value; n counts the summaries that hold a number there.
+    """
+    values: dict[tuple[str, ...], list[float]] = {}
+    for summary in summaries:
+        for section in ("models", "timing_s"):
+            for path, value in _numbers(summary.get(section), (section,)):
+                values.setdefault(path, []).append(value)
+    result: dict[str, Any] = {"models": {}, "timing_s": {}}
+    for path, found in values.items():
+        node = result
+        for key in path[:-1]:
+            node = node.setdefault(key, {})
+        spread = stdev(found) if len(found) > 1 else None
+        node[path[-1]] = {"mean": fmean(found), "sd": spread, "min": min(found), "max": max(found), "n": len(found)}
+    return result
+
+
+def markdown_table(aggregated: Mapping[str, Any], seeds: Sequence[int]) -> str:
+    """The models' part as a Markdown table: a row a model and split, a column a metric, cells mean ± sd [min, max]."""
+    rows: dict[tuple[str, ...], dict[str, str]] = {}
+    for path, cell in _cells(aggregated["models"], ()):
+        rows.setdefault(path[:-1], {})[path[-1]] = _cell(cell, len(seeds))
+    metrics = list(dict.fromkeys(metric for row in rows.values() for metric in row))
+    lines = [f"Seeds {', '.join(map(str, seeds))}: mean ± sd [min, max].", ""]
+    lines += ["| " + " | ".join(["model, split", *metrics]) + " |", "|---" * (len(metrics) + 1) + "|"]
+    for path, row in rows.items():
+        lines.append("| " + " | ".join([", ".join(path), *(row.get(metric, "–") for metric in metrics)]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _write_table(root: Path, finished: Mapping[int, Path], failed: list[int], console: Callable[[str], None]) -> None:
+    summaries = [_summary(folder) for folder in finished.values()]
+    aggregated = aggregate(summaries)
+    table = markdown_table(aggregated, list(finished))
+    write_json(root / "seeds.json", {"seeds": list(finished), "failed": failed, **aggregated})
+    write_text(root / "seeds.md", table)
+    console(f"{table}\nwritten to {root / 'seeds.md'} and {root / 'seeds.json'}")
+
+
+def _summary(folder: Path) -> dict[str, Any]:
+    path = folder / "summary.json"
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise UserError("the summary is damaged", where=str(path), fix=f"run `rl-align report {folder}`") from error
+    if not isinstance(value, dict):
+        raise UserError("the summary is not a mapping", where=str(path), fix=f"run `rl-align report {folder}`")
+    return value
+
+
+def _finished(folder: Path, wanted: str) -> bool:
+    try:
+        return (folder / "summary.json").is_file() and json.loads((folder / DONE).read_bytes())["hash"] == wanted
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+
+
+def _run_one(command: Sequence[str]) -> int:
+    """Run to the end; the run dies with this process, and gets a moment to clean up when this is interrupted."""
+    process = subprocess.Popen(command, preexec_fn=_die_with_parent if sys.platform == "linux" else None)
+    try:
+        return process.wait()
+    except BaseException:
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        raise
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _numbers(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], float]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _numbers(inner, (*path, str(key)))
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield path, value
+
+
+def _cells(node: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+    if set(node) == {"mean", "sd", "min", "max", "n"} and not isinstance(node["mean"], Mapping):
+        yield path, node
+        return
+    for key, inner in node.items():
+        yield from _cells(inner, (*path, key))
+
+
+def _cell(cell: Mapping[str, Any], seeds: int) -> str:
+    if cell["min"] == cell["max"]:
+        text = f"{cell['mean']:.4g}"
+    else:
+        text = f"{cell['mean']:.3f} ± {cell['sd']:.3f} [{cell['min']:.3f}, {cell['max']:.3f}]"
+    return text if cell["n"] == seeds else f"{text} (n = {cell['n']})"

@@ -1,0 +1,237 @@
+"""Stages of a run folder: each runs once for a given content, and running the same command again continues.
+
+A stage is finished when `stages/<name>.json` holds the hash of its configuration and of the content of its inputs, and
+its outputs have the content that was recorded. Anything else (a change, a damaged output, no record) runs it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from rl_align.config import config_hash
+from rl_align.errors import UserError
+from rl_align.runfiles.atomic import write_json, write_text
+from rl_align.runfiles.manifest import hash_file, hash_files
+
+#: Folder of the records inside a run folder, and of partial work that belongs to another configuration.
+RECORDS = "stages"
+STALE = "stale"
+
+CHANGED = "configuration or inputs changed"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a pipeline.
+
+    Attributes:
+        name: Unique in the pipeline; names the record.
+        run: Does the work. It must be able to continue its own partial work, and leave `outputs` behind.
+        config_part: The part of the configuration that the outputs depend on (a dataclass, a mapping, plain values).
+        inputs: Files or folders whose content the outputs depend on.
+        outputs: Files or folders that exist when the stage is done.
+        partial: Work in progress that a resumed stage continues from (checkpoints). It is moved aside when the stage
+            starts with another configuration or other inputs than the ones that the work was begun with.
+    """
+
+    name: str
+    run: Callable[[], object]
+    config_part: Any = None
+    inputs: Sequence[Path] = ()
+    outputs: Sequence[Path] = ()
+    partial: Sequence[Path] = field(default=())
+
+
+class StageFailed(Exception):
+    """A stage raised something that is not the user's error.
+
+    Args:
+        stage: Name of the stage.
+        cause: What it raised.
+        traceback_file: Where the traceback was written.
+    """
+
+    def __init__(self, stage: str, cause: BaseException, traceback_file: Path):
+        lines = [line for line in str(cause).splitlines() if line.strip()] or ["no message"]
+        what = f"{type(cause).__name__}: {lines[0][:300]}"
+        super().__init__(f"stage {stage} failed: {what}; traceback in {traceback_file}")
+        self.stage = stage
+        self.traceback_file = traceback_file
+
+
+def run_stages(folder: Path | str, stages: Sequence[Stage], console: Callable[[str], None] = print) -> dict[str, float]:
+    """Run the stages that are not finished, in order, and record each as it finishes.
+
+    Args:
+        folder: The run folder.
+        stages: The pipeline, in order.
+        console: Gets one line when a stage is skipped, starts and ends.
+
+    Returns:
+        Stage name → seconds it took, also for those skipped (from their records).
+
+    Raises:
+        UserError: As raised by a stage, or an input is missing.
+        StageFailed: A stage raised anything else; its traceback is in the run folder. No record is left.
+    """
+    folder = Path(folder)
+    for number, stage in enumerate(stages, start=1):
+        label = f"[{number}/{len(stages)}] {stage.name}"
+        wanted = stage_hash(folder, stage)
+        reason = _reason(folder, stage, wanted)
+        if reason is None:
+            _begun_path(folder, stage).unlink(missing_ok=True)
+            console(f"{label}: skipped, unchanged (took {seconds(timings(folder)[stage.name])})")
+            continue
+        console(f"{label}: started ({reason})")
+        _begin(folder, stage, wanted, console)
+        took = _run(folder, stage, wanted)
+        console(f"{label}: done in {seconds(took)}")
+    known = timings(folder)
+    return {stage.name: known[stage.name] for stage in stages}
+
+
+def why_run(folder: Path | str, stage: Stage) -> str | None:
+    """Why a stage would run, in a few words; None when it is finished. Raises UserError when an input is missing."""
+    return _reason(Path(folder), stage, stage_hash(Path(folder), stage))
+
+
+def stage_hash(folder: Path, stage: Stage) -> str:
+    """Hash of what a stage's outputs depend on: its configuration and the content of its inputs, not where they lie."""
+    contents = []
+    for path in stage.inputs:
+        if not Path(path).exists():
+            raise UserError(f"stage {stage.name} needs it and it does not exist", where=str(path))
+        contents.append(sorted(_content(folder, Path(path), within=Path(path).parent).items()))
+    return config_hash({"config": stage.config_part, "inputs": contents})
+
+
+def timings(folder: Path | str) -> dict[str, float]:
+    """Stage name → seconds, of the finished stages of a run folder."""
+    records = sorted((Path(folder) / RECORDS).glob("*.json"))
+    read = {path.stem: _read(path) for path in records if not path.name.endswith(".begun.json")}
+    return {name: float(record["seconds"]) for name, record in read.items() if record}
+
+
+def seconds(value: float) -> str:
+    """A duration for people: 0.42 s, 63 s, 12 min 3 s."""
+    if value < 10:
+        return f"{value:.2g} s"
+    return f"{value:.0f} s" if value < 120 else f"{int(value) // 60} min {int(value) % 60} s"
+
+
+def _run(folder: Path, stage: Stage, wanted: str) -> float:
+    start = time.perf_counter()
+    try:
+        stage.run()
+        missing = [str(path) for path in stage.outputs if not Path(path).exists()]
+        if missing:
+            raise RuntimeError(f"the stage ended without its output {', '.join(missing)}")
+    except UserError:
+        raise
+    except Exception as error:
+        path = folder / RECORDS / f"{stage.name}.traceback.txt"
+        write_text(path, traceback.format_exc())
+        raise StageFailed(stage.name, error, path) from error
+    begun = _read(_begun_path(folder, stage)) or {}
+    took = time.perf_counter() - start
+    record = {
+        "hash": wanted,
+        "seconds": round(took, 3),
+        "attempts": begun.get("attempts", 1),
+        "outputs": _outputs(folder, stage),
+        "finished": _now(),
+    }
+    write_json(_record_path(folder, stage), record)
+    _begun_path(folder, stage).unlink(missing_ok=True)
+    (folder / RECORDS / f"{stage.name}.traceback.txt").unlink(missing_ok=True)
+    return took
+
+
+def _begin(folder: Path, stage: Stage, wanted: str, console: Callable[[str], None]) -> None:
+    """Note what the work is begun with, so that partial work is continued only by a stage that wants the same."""
+    before = _read(_begun_path(folder, stage)) or _read(_record_path(folder, stage)) or {}
+    same = before.get("hash") == wanted
+    if before and not same:
+        for path in map(Path, stage.partial):
+            if path.exists():
+                console(f"    {path} belongs to another configuration: moved to {_move_aside(folder, stage, path)}")
+    attempts = int(before.get("attempts", 0)) + 1 if same else 1
+    write_json(_begun_path(folder, stage), {"hash": wanted, "attempts": attempts, "begun": _now(), "pid": os.getpid()})
+    _record_path(folder, stage).unlink(missing_ok=True)
+
+
+def _move_aside(folder: Path, stage: Stage, path: Path) -> Path:
+    number = 1
+    while (target := folder / STALE / f"{stage.name}-{number}" / path.name).exists():
+        number += 1
+    target.parent.mkdir(parents=True, exist_ok=True)
+    path.rename(target)
+    return target
+
+
+def _reason(folder: Path, stage: Stage, wanted: str) -> str | None:
+    path = _record_path(folder, stage)
+    record = _read(path)
+    if record is None:
+        if path.exists():
+            return "its record is damaged"
+        begun = _read(_begun_path(folder, stage))
+        if begun is None:
+            return "first time"
+        return "continues" if begun["hash"] == wanted else CHANGED
+    if record["hash"] != wanted:
+        return CHANGED
+    found = _outputs(folder, stage)
+    different = sorted(name for name in {*found, *record["outputs"]} if found.get(name) != record["outputs"].get(name))
+    if different:
+        name = different[0]
+        return f"output {name} " + ("changed" if name in found and name in record["outputs"] else "is missing or new")
+    return None
+
+
+def _outputs(folder: Path, stage: Stage) -> dict[str, str]:
+    contents: dict[str, str] = {}
+    for path in map(Path, stage.outputs):
+        if path.exists():
+            contents |= _content(folder, path, within=folder)
+    return contents
+
+
+def _content(folder: Path, path: Path, within: Path) -> dict[str, str]:
+    """Path relative to `within` → SHA-256, of a file or of every file in a folder."""
+    if path.is_file():
+        return {os.path.relpath(path, within): hash_file(path)}
+    name = os.path.relpath(path, within)
+    return {f"{name}/{inner}": entry["sha256"] for inner, entry in hash_files(path).items()}
+
+
+def _record_path(folder: Path, stage: Stage) -> Path:
+    return folder / RECORDS / f"{stage.name}.json"
+
+
+def _begun_path(folder: Path, stage: Stage) -> Path:
+    return folder / RECORDS / f"{stage.name}.begun.json"
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    if not isinstance(value, dict) or not isinstance(value.get("hash"), str):
+        return None
+    finished = isinstance(value.get("seconds"), (int, float)) and isinstance(value.get("outputs"), dict)
+    return value if finished or "begun" in value else None
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -1,0 +1,1 @@
+"""Safety policies: the catalogue and the citations of it that a text makes."""

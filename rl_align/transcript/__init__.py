@@ -1,0 +1,1 @@
+"""The grammar of both seats: rendering for supervised training; parsing for rewards, evaluation and the guard."""
