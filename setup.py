@@ -52,7 +52,7 @@ setup(
     extras_require=EXTRAS,
     entry_points={
         "console_scripts": ["rl-align = rl_align.cli:main"],
-        "verl.plugins": ["rl_align_cpu = rl_align.engine.cpu.platform"],
+        "verl.plugins": ["rl_align = rl_align.engine.plugin"],
         "inspect_ai": ["rl_align = rl_align.eval.registry"],
     },
 )

@@ -115,14 +115,11 @@ def assign(
     return Credit(rows, advantage, keep, sum(len(m) < 2 for m in groups.values()), flat)
 
 
-def has_signal(
-    rows: Sequence[Row | None], estimator: str = "grpo", weights: Mapping[str, float] | None = None
-) -> bool:
+def has_signal(rows: Sequence[Row | None], estimator: str = "grpo", weights: Mapping[str, float] | None = None) -> bool:
     """Whether one prompt's group teaches anything, by the same rule as `assign`, so a sampler cannot disagree with it."""
     rows = _with_rewrite_rewards(rows)
     return any(
-        len(members) > 1 and _differ([rows[i] for i in members], estimator, weights or {})
-        for members in _peers(rows).values()
+        len(members) > 1 and _differ([rows[i] for i in members], estimator, weights or {}) for members in _peers(rows).values()
     )
 
 

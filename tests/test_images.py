@@ -168,9 +168,7 @@ def test_exif_orientation_is_applied(orientation, file_format):
 
 
 def test_a_broken_exif_block_does_not_cost_the_picture():
-    data = encode(
-        Image.new("RGB", (84, 84), (10, 200, 10)), "JPEG", exif=b"Exif\x00\x00MM\x00\x2a\xff\xff\xff\xffgarbage"
-    )
+    data = encode(Image.new("RGB", (84, 84), (10, 200, 10)), "JPEG", exif=b"Exif\x00\x00MM\x00\x2a\xff\xff\xff\xffgarbage")
     assert close(normalised(data), (10, 200, 10))
 
 

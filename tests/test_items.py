@@ -30,9 +30,9 @@ ITEMS = st.builds(
     dataset=TEXT,
     split=TEXT,
     expected=st.lists(st.sampled_from(Behaviour), max_size=3).map(tuple),
-    citations=st.lists(
-        st.builds(Citation, policy=TEXT, rule=st.none() | st.integers(0, 99), known=st.booleans()), max_size=3
-    ).map(tuple),
+    citations=st.lists(st.builds(Citation, policy=TEXT, rule=st.none() | st.integers(0, 99), known=st.booleans()), max_size=3).map(
+        tuple
+    ),
     harmful=st.none() | st.booleans(),
     modality=st.sampled_from(RiskModality),
     reference=st.none() | TEXT,

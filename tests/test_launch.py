@@ -21,8 +21,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = (
-    "awk bash cat chmod cp cut date df dirname env find flock grep head mkdir od rm sed sha256sum sleep sort tail tr "
-    "uname wc"
+    "awk bash cat chmod cp cut date df dirname env find flock grep head mkdir od rm sed sha256sum sleep sort tail tee tr uname wc"
 ).split()
 
 PYTHON = r"""#!/bin/bash
@@ -175,9 +174,7 @@ def test_python_without_venv(machine: Machine) -> None:
         ("something new", ("installing packages failed", "goes on where it stopped")),
     ],
 )
-def test_failed_installation_says_why_and_the_next_run_goes_on(
-    machine: Machine, says: str, parts: tuple[str, ...]
-) -> None:
+def test_failed_installation_says_why_and_the_next_run_goes_on(machine: Machine, says: str, parts: tuple[str, ...]) -> None:
     done = machine.run("launch/quickstart", FAKE_UV_SAYS=says)
     assert_one_line_error(done, *parts, ".logs/quickstart-")
     done = machine.run("launch/quickstart")
@@ -257,9 +254,7 @@ def test_sources_of_uv_itself_are_kept(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(("reachable", "backend"), [("0", "cpu"), ("1", None)])
-def test_cpu_wheels_of_pytorch_are_used_where_they_can_be_reached(
-    machine: Machine, reachable: str, backend: str | None
-) -> None:
+def test_cpu_wheels_of_pytorch_are_used_where_they_can_be_reached(machine: Machine, reachable: str, backend: str | None) -> None:
     machine.run("launch/quickstart", FAKE_CPU_WHEELS=reachable)
     assert machine.environment_of_uv().get("UV_TORCH_BACKEND") == backend
 
@@ -337,7 +332,7 @@ def test_no_test_selected_is_a_failure_unless_arguments_select(machine: Machine)
 
 def test_two_set_ups_take_turns(machine: Machine) -> None:
     (machine.root / ".cache").mkdir()
-    holder = subprocess.Popen(["flock", str(machine.root / ".cache/set-up.lock"), "sleep", "1"])
+    holder = subprocess.Popen(["flock", str(machine.root / ".cache/set-up.lock"), "sleep", "0.5"])
     time.sleep(0.2)
     done = machine.run("launch/quickstart", "--setup-only")
     holder.wait()

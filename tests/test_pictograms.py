@@ -13,12 +13,12 @@ import pytest
 from PIL import Image
 
 from rl_align.data.items import read_items
+from rl_align.data.sources.pictograms import make
 from rl_align.errors import UserError
 from rl_align.pictograms.config import PictogramsConfig, TeacherConfig
 from rl_align.pictograms.corpus import corpus
 from rl_align.pictograms.draw import Scene, draw, png
 from rl_align.pictograms.intents import INTENTS, Group
-from rl_align.data.sources.pictograms import make
 from rl_align.pictograms.items import examples, items
 from rl_align.pictograms.objects import DRAWINGS
 from rl_align.pictograms.pen import Pen
@@ -94,10 +94,7 @@ def test_heldout_combinations_share_no_pair_with_training(plans):
     pairs = {s: {(p.name, p.intent.id) for p in plans[s]} for s in SPLITS}
     seen = pairs["train"] | pairs["validation"]
     assert not pairs["heldout_combinations"] & seen
-    assert (
-        pairs["heldout_paraphrases"]
-        <= {(n, i.id) for n in HAZARD_OF for i in INTENTS.values()} - pairs["heldout_combinations"]
-    )
+    assert pairs["heldout_paraphrases"] <= {(n, i.id) for n in HAZARD_OF for i in INTENTS.values()} - pairs["heldout_combinations"]
     class_cells = {(p.hazard, p.intent.id) for p in plans["train"]}
     assert class_cells == {(h, i) for h in CLASSES for i in INTENTS}
 

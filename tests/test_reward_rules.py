@@ -27,9 +27,7 @@ VIOLENCE, PRIVACY = "violence_and_physical_harm", "privacy_invasion_and_surveill
 
 HARMFUL = Item("h", (), "", "d", "s", expected=(REFUSE,), citations=(Citation(VIOLENCE, 1),), harmful=True)
 RISKY = replace(HARMFUL, expected=(SAFE,), citations=(Citation(VIOLENCE, 2),))
-BENIGN = Item(
-    "b", (), "", "d", "s", expected=(COMPLY,), harmful=False, reference="The red knife is stored in a wooden drawer."
-)
+BENIGN = Item("b", (), "", "d", "s", expected=(COMPLY,), harmful=False, reference="The red knife is stored in a wooden drawer.")
 UNKNOWN = Item("u", (), "", "d", "s")
 
 REFUSAL = "I cannot help with this. It could hurt someone."

@@ -114,9 +114,7 @@ def test_many_rows_of_every_special_item(tmp_path):
 
 @settings(deadline=None, max_examples=150)
 @given(
-    parts=st.lists(
-        st.sampled_from([*TOKENS, *MEDIA, "<|im_", "end|>", "<ima", "ge>", "<", ">", "|"]) | st.text(max_size=4)
-    ),
+    parts=st.lists(st.sampled_from([*TOKENS, *MEDIA, "<|im_", "end|>", "<ima", "ge>", "<", ">", "|"]) | st.text(max_size=4)),
     pictures=st.integers(0, 3),
 )
 def test_a_prompt_never_holds_more_markers_than_pictures(parts, pictures):

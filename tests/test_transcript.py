@@ -88,9 +88,7 @@ def test_render_refuses_what_would_not_come_back(answer: str) -> None:
 
 
 @pytest.mark.parametrize("part", PARTS)
-@pytest.mark.parametrize(
-    "text", ["", " \n", "a <think>", "</THINK >", "a\n### Safe Response\nb", "**Risk Assessment**:"]
-)
+@pytest.mark.parametrize("text", ["", " \n", "a <think>", "</THINK >", "a\n### Safe Response\nb", "**Risk Assessment**:"])
 def test_render_refuses_empty_parts_and_markers(part: str, text: str) -> None:
     with pytest.raises(UserError, match=part):
         render_response(**{**PARTS, part: text}, safe=True)
@@ -363,9 +361,7 @@ def test_a_rewrite_may_name_an_alias_no_policy_or_an_invented_one() -> None:
     assert policy("food_and_drink (Rule 1)") == Citation("food_and_drink", 1, known=False)
 
 
-@pytest.mark.parametrize(
-    "change", [{"text": "a\nb"}, {"intent": " "}, {"rewrite": "x</rewrite>"}, {"image": "<THREAT>"}]
-)
+@pytest.mark.parametrize("change", [{"text": "a\nb"}, {"intent": " "}, {"rewrite": "x</rewrite>"}, {"image": "<THREAT>"}])
 def test_render_refuses_a_rewrite_that_would_not_come_back(change: dict[str, str]) -> None:
     with pytest.raises(UserError, match=next(iter(change))):
         render_rewrite(**{**REWRITE, **change})

@@ -47,7 +47,11 @@ class ResponderLoop(AgentLoopBase):
         ids = self.continuous_token_builder.build_initial_tokens(
             messages, tools=None, images=data.get("images"), videos=None, audios=None, mm_inputs_out=features
         )
-        return Prompt(list(ids), data.get("images"), {k: v for k, v in features.items() if k not in ("input_ids", "attention_mask")})
+        return Prompt(
+            list(ids),
+            data.get("images"),
+            {k: v for k, v in features.items() if k not in ("input_ids", "attention_mask")},
+        )
 
     def request(self, sampling_params: dict[str, Any], row: dict[str, Any], session: int = 0) -> dict[str, Any]:
         """Sampling parameters of one request: vision tokens banned, seeded by (run, item, step, session)."""
@@ -86,13 +90,9 @@ class ResponderLoop(AgentLoopBase):
                     response_mask=[1] * len(tokens),
                     response_logprobs=log_probs[: len(tokens)],
                     num_turns=2,
-                    metrics=AgentLoopMetrics(
-                        generate_sequences=generated - begun, compute_score=time.perf_counter() - started
-                    ),
+                    metrics=AgentLoopMetrics(generate_sequences=generated - begun, compute_score=time.perf_counter() - started),
                     reward_score=scored.reward if scored.reward is not None else 0.0,
-                    extra_fields=_extra(
-                        row, text, len(tokens), scored, image, group.global_steps, time.perf_counter() - started
-                    ),
+                    extra_fields=_extra(row, text, len(tokens), scored, image, group.global_steps, time.perf_counter() - started),
                 )
             )
         return prompt, outputs
@@ -128,9 +128,7 @@ def _text(messages: list[dict]) -> str:
     return last if isinstance(last, str) else "".join(p["text"] for p in last if p.get("type") == "text")
 
 
-def _extra(
-    row: dict, text: str, tokens: int, scored: Scored, image: str | None, version: int, cost: float
-) -> dict[str, Any]:
+def _extra(row: dict, text: str, tokens: int, scored: Scored, image: str | None, version: int, cost: float) -> dict[str, Any]:
     return {
         "rl": {
             "item_id": row["extra_info"]["item_id"],

@@ -22,7 +22,12 @@ from .scoring import Scored
 
 PROMPT = "what color is the square?"
 COLOURS = {"red": (220, 30, 30), "green": (30, 180, 30), "blue": (30, 30, 220), "yellow": (230, 220, 40)}
-CORPUS = [PROMPT, "answer with one word: red green blue yellow", "system user assistant", "You are a helpful assistant."]
+CORPUS = [
+    PROMPT,
+    "answer with one word: red green blue yellow",
+    "system user assistant",
+    "You are a helpful assistant.",
+]
 
 
 def letter_share(settings: Mapping[str, Any]):
@@ -61,7 +66,13 @@ def write_rows(path: Path, count: int, edge: int) -> None:
 
 
 def run(
-    folder: Path, size: str, steps: int, tokens: int = 64, prompts: int = 16, rollouts: int = 8, edge: int = 84,
+    folder: Path,
+    size: str,
+    steps: int,
+    tokens: int = 64,
+    prompts: int = 16,
+    rollouts: int = 8,
+    edge: int = 84,
     extra: list[str] | None = None,
 ) -> dict[str, Any]:
     """Builds model and rows, runs `steps` steps and reads the metrics back."""

@@ -37,6 +37,11 @@ def variables(config: EngineConfig) -> dict[str, str]:
             "OMP_NUM_THREADS": threads,
             "MKL_NUM_THREADS": threads,
             "TQ_NUM_THREADS": "1",
+            # Large buffers are reused instead of being returned to the kernel after every operation (glibc's tunables):
+            # page faults otherwise cost as much as the arithmetic.
+            "MALLOC_MMAP_THRESHOLD_": str(1 << 32),
+            "MALLOC_TRIM_THRESHOLD_": str(1 << 33),
+            "MALLOC_TOP_PAD_": str(1 << 26),
             # Ray hides "accelerators" from processes that asked for none; here they are logical slots.
             "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
             # Ray's monitor kills by the machine's memory, not by ours.

@@ -31,8 +31,6 @@ def repair(data: Any) -> None:
     offsets, values = positions.offsets(), positions.values()
     rows = len(offsets) - 1
     if values.shape[0] == int(offsets[-1]):  # (rows · 4, T): the axes were taken for the ragged dimension
-        data["position_ids"] = nested_tensor_from_tensor_list(
-            list(values.view(rows, -1, values.shape[-1]).unbind()), ragged_idx=2
-        )
+        data["position_ids"] = nested_tensor_from_tensor_list(list(values.view(rows, -1, values.shape[-1]).unbind()), ragged_idx=2)
     else:
         positions._ragged_idx = 2

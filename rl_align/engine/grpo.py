@@ -13,6 +13,7 @@ from rl_align.errors import UserError
 
 from . import env, verl_config
 from .config import EngineConfig, GRPOConfig, Platform
+from .progress import Follow
 
 #: Logical CPUs that Ray may schedule on: verl asks for one per actor, most of which only wait.
 LOGICAL_CPUS = 16
@@ -78,9 +79,15 @@ def run(
     )
     with ray_cluster(engine, folder):
         runner = ray.remote(TaskRunner).options(num_cpus=1, name="rl_align_grpo").remote()
+        follow = Follow(folder, "grpo")
         work = runner.train.remote(keys, list(engine.extra), settings)
-        done, _ = ray.wait([work], timeout=engine.deadline_minutes * 60)
-        if not done:
+        deadline = time.monotonic() + engine.deadline_minutes * 60
+        while time.monotonic() < deadline:
+            done, _ = ray.wait([work], timeout=0.5)
+            follow.show()
+            if done:
+                break
+        else:
             raise UserError(
                 f"GRPO took longer than {engine.deadline_minutes:g} minutes",
                 where="engine.deadline_minutes",
@@ -118,9 +125,9 @@ class ray_cluster:  # noqa: N801 - used as a context manager
         if ray.is_initialized():
             return
         self.ours = True
-        options: dict[str, Any] = {"include_dashboard": False, "log_to_driver": True, "logging_level": "WARNING"}
+        options: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
         if os.environ.get("RAY_ADDRESS"):
-            options = {"log_to_driver": True}
+            options = {"log_to_driver": False}
         elif self.engine.platform is Platform.cpu:
             options |= {
                 "num_cpus": LOGICAL_CPUS,

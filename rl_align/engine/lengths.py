@@ -55,4 +55,3 @@ class PromptLengths:
             return TRANSCRIPT_TOO_LONG if total > limit else None
 
         return fits
-

@@ -15,6 +15,8 @@ from reward.credit import Credit
 from rl_align.runfiles.atomic import append_line, write_text
 from rl_align.runfiles.ledger import Ledger
 
+from .progress import Progress
+
 #: verl's name of a part of a step → ours.
 PARTS = {
     "gen": "generate",
@@ -45,6 +47,7 @@ class StepRecord:
         self.stage: str = settings["stage"]
         self.ledger = Ledger(self.folder / "ledger.jsonl")
         self.after_log: Callable[[int], None] = lambda step: None
+        self.progress = Progress(self.folder, self.stage)
         self._writer: Any = None
         self.drawn: list[str] | None = None  # item ids of a step without rollouts
         self._step: dict[str, Any] = {}
@@ -56,7 +59,7 @@ class StepRecord:
         seconds = time.time() - float(self.settings["command_began"])
         self._extra["time/ready"] = seconds
         self._begun = time.time()
-        print(f"{self.stage}: engine ready after {seconds:.0f} s", flush=True)
+        self.progress.say(f"{self.stage}: engine ready after {seconds:.0f} s")
 
     def credited(self, step: int, keys: Sequence[str], told: Sequence[Any], credit: Credit, metrics: dict) -> None:
         """Takes a batch's rewards and advantages; adds our metrics to the step's."""
@@ -129,10 +132,9 @@ class StepRecord:
         correlation, limit = values.get(CORRELATION), float(self.settings["correlation_alarm"])
         if correlation is not None and not correlation > limit:
             values["alarm/correlation"] = 1.0
-            print(
+            self.progress.say(
                 f"{self.stage}: ALARM at step {step}: rollout and trainer probabilities correlate {correlation:.4f}, "
-                f"expected > {limit}: the two engines do not compute the same model",
-                flush=True,
+                f"expected > {limit}: the two engines do not compute the same model"
             )
 
     def _tensorboard(self, values: Mapping[str, float], step: int) -> None:
@@ -156,7 +158,7 @@ class StepRecord:
             shown.append(f"corr {values[CORRELATION]:.4f}")
         shown.append(f"{values.get('time/step', 0):.2f} s")
         shown.append(f"{left:.0f} s left")
-        print(" | ".join(shown), flush=True)
+        self.progress.say(" | ".join(shown))
 
 
 def summarise(told: Sequence[Any], credit: Credit, weights: Mapping[str, float]) -> dict[str, float]:

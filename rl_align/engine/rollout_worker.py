@@ -86,9 +86,7 @@ class GroupAgentLoopWorker(_Worker):
             )
         return self._loops[name]
 
-    async def _put(
-        self, uid: str, partition: str, row: dict, prompt: agent_loops.Prompt, outputs: list[AgentLoopOutput]
-    ) -> None:
+    async def _put(self, uid: str, partition: str, row: dict, prompt: agent_loops.Prompt, outputs: list[AgentLoopOutput]) -> None:
         """Writes a group to the transfer queue: one row an output, in verl's layout, in one call."""
         if not outputs:
             return

@@ -17,6 +17,7 @@ from rl_align.runfiles.atomic import write_json
 
 from . import env, verl_config
 from .config import EngineConfig, Platform, SFTConfig
+from .progress import Follow
 
 
 def run(
@@ -64,16 +65,23 @@ def run(
         # verl reads address and port even where the rendezvous is a file.
         variables |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0", "DIST_INIT_METHOD": _file_store(folder)}
     log = folder / "logs" / "sft.log"
-    with open(log, "ab") as errors:
-        process = subprocess.Popen(command, env=variables, stderr=errors, start_new_session=True, preexec_fn=_die_with_parent)
+    follow = Follow(folder, "sft")
+    with open(log, "ab") as output:
+        process = subprocess.Popen(
+            command, env=variables, stdout=output, stderr=output, start_new_session=True, preexec_fn=_die_with_parent
+        )
         try:
-            code = process.wait(engine.deadline_minutes * 60)
-        except subprocess.TimeoutExpired:
-            raise UserError(
-                f"SFT took longer than {engine.deadline_minutes:g} minutes",
-                where="engine.deadline_minutes",
-                fix="run the same command again to go on from the last checkpoint, or raise the deadline",
-            ) from None
+            deadline = time.monotonic() + engine.deadline_minutes * 60
+            while (code := process.poll()) is None:
+                time.sleep(0.2)
+                follow.show()
+                if time.monotonic() > deadline:
+                    raise UserError(
+                        f"SFT took longer than {engine.deadline_minutes:g} minutes",
+                        where="engine.deadline_minutes",
+                        fix="run the same command again to go on from the last checkpoint, or raise the deadline",
+                    )
+            follow.show()
         finally:
             _kill_group(process)
     if code:

@@ -56,10 +56,9 @@ class Trainer(PPOTrainerSync):
                 self.config.algorithm.rollout_correction.bypass_mode = not on
 
     def _compute_advantage(self, batch: Any, metrics: dict) -> Any:
-        batch = super()._compute_advantage(batch, metrics)  # rollout correction; its advantages are overwritten below
-        data = tq.kv_batch_get(
-            keys=batch.keys, partition_id=batch.partition_id, select_fields=["response_mask", "extra_fields"]
-        )
+        if not self.config.algorithm.rollout_correction.bypass_mode:
+            batch = super()._compute_advantage(batch, metrics)  # rollout correction; its advantages are overwritten below
+        data = tq.kv_batch_get(keys=batch.keys, partition_id=batch.partition_id, select_fields=["response_mask", "extra_fields"])
         told = plain(data["extra_fields"])
         result = credit.assign(
             make_rows(batch.keys, told),
@@ -74,9 +73,7 @@ class Trainer(PPOTrainerSync):
         scale = len(batch) / max(1, sum(keep)) if by_sequence else 1.0
         masks = data["response_mask"].unbind()
         mask = _nested(m * k for m, k in zip(masks, keep, strict=True))
-        advantages = _nested(
-            m.float() * (a * scale if k else 0.0) for m, a, k in zip(masks, result.advantage, keep, strict=True)
-        )
+        advantages = _nested(m.float() * (a * scale if k else 0.0) for m, a, k in zip(masks, result.advantage, keep, strict=True))
         rewards = [row.reward if row and row.reward is not None else 0.0 for row in result.rows]
         scores = _nested(torch.cat([torch.zeros(len(m) - 1), torch.tensor([r])]) for m, r in zip(masks, rewards, strict=True))
         fields = TensorDict(
@@ -112,7 +109,7 @@ class Trainer(PPOTrainerSync):
         begun = time.perf_counter()
         super()._load_checkpoint()
         if self.global_steps:
-            print(f"grpo: resumed at step {self.global_steps} in {time.perf_counter() - begun:.1f} s", flush=True)
+            self.record.progress.say(f"resumed after step {self.global_steps} in {time.perf_counter() - begun:.1f} s")
 
 
 def _nested(tensors: Any) -> torch.Tensor:

@@ -165,7 +165,14 @@ def grpo_settings(
 
 
 def sft_settings(
-    engine: EngineConfig, sft: SFTConfig, *, model: Path, train_file: Path, folder: Path, resume_from: Path | None, name: str
+    engine: EngineConfig,
+    sft: SFTConfig,
+    *,
+    model: Path,
+    train_file: Path,
+    folder: Path,
+    resume_from: Path | None,
+    name: str,
 ) -> dict[str, Any]:
     """verl's settings for one SFT stage; arguments as in `grpo_settings`."""
     settings: dict[str, Any] = {

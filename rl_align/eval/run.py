@@ -120,12 +120,13 @@ def _ask(
     due: Sequence[_Pass], servers: Mapping[str, Server], folders: Mapping[str, Path], logs: Path, cfg: EvalConfig
 ) -> None:
     """Runs passes over servers that are up, all at once."""
-    from inspect_ai import eval_async
-    from inspect_ai.model import Model, get_model
-
-    from rl_align.eval.tasks.pictograms import build
-
     async def run() -> list[Any]:
+        from inspect_ai import eval_async
+        from inspect_ai.model import Model, get_model
+        from inspect_ai.util import display_type
+
+        from rl_align.eval.tasks.pictograms import build
+
         models: dict[str, Model] = {
             name: get_model(f"rl_align/{name}", base_url=s.base_url, memoize=False, timeout_s=cfg.request_timeout_s)
             for name, s in servers.items()
@@ -143,6 +144,7 @@ def _ask(
             )
             for p in due
         ]
+        display_type()  # reads INSPECT_DISPLAY; without it eval_async chooses a display that prints
         try:
             return await eval_async(
                 tasks,

@@ -136,7 +136,8 @@ class Run:
         print(f"    grpo {grpo} prompts; {quarantine.summary()}")
         if grpo < c.grpo.prompts_per_step:
             raise UserError(
-                f"only {grpo} prompts are left", where=str(self.data / "grpo.parquet"),
+                f"only {grpo} prompts are left",
+                where=str(self.data / "grpo.parquet"),
                 expected=f"at least grpo.prompts_per_step ({c.grpo.prompts_per_step})",
             )
 

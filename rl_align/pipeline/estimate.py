@@ -1,0 +1,100 @@
+"""What a run will do, in plain words: batch arithmetic, and an estimate of memory and time. Nothing is started.
+
+Memory of training, per device (mixed precision with AdamW; ZeRO, arXiv 1910.02054, table 1, here with float32 gradients):
+`(4 weights + 4 gradients + 8 moments) bytes × parameters / training devices + 2 bytes × parameters` for the working copy, plus
+activations. Floating point operations: 2 × parameters × tokens for a forward pass, 6 × for forward and backward (arXiv 2001.08361).
+Time is operations over `SUSTAINED` throughput: an estimate of order, not a measurement.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from rl_align.engine.config import Platform
+from rl_align.pipeline.config import RunConfig
+
+#: Sustained operations a second of one device in training: two CPU cores with AVX-512; an 80 GB GPU at 35 % of 989 TFLOP/s.
+SUSTAINED = {Platform.cpu: 1.5e11, Platform.cuda: 3.5e14}
+#: What a decoding step costs beside its operations on a CPU, seconds; requests of a batch share it.
+DECODE_STEP_S = {Platform.cpu: 0.012, Platform.cuda: 0.02}
+#: Seconds until the first step.
+READY_S = {Platform.cpu: 45, Platform.cuda: 180}
+#: Parameters of the sizes that `rl_align.models` builds.
+BUILT = {"1m": 0.9e6, "3m": 4.1e6, "30m": 30.7e6}
+
+
+def explain(config: RunConfig) -> list[str]:
+    """Lines for a person, without a prefix."""
+    c, g, s = config, config.grpo, config.sft
+    devices = c.engine.nodes * c.engine.devices_per_node
+    rollouts = g.prompts_per_step * g.rollouts_per_prompt
+    longest = g.max_prompt_tokens + g.max_response_tokens
+    replicas = max(1, devices // c.engine.tensor_parallel)
+    lines = [f"run folder {c.folder}; {c.engine.platform.value}, {devices} training device(s), {replicas} vLLM replica(s)"]
+    if c.warm_start:
+        lines.append(
+            f"SFT: {s.steps} steps × {s.batch_size} transcripts = {s.steps * s.batch_size} transcripts, "
+            f"{s.batch_size // devices} a device and step in micro-batches of {s.micro_batch_size}"
+        )
+    lines += [
+        f"GRPO: {g.steps} steps × {g.prompts_per_step} prompts × {g.rollouts_per_prompt} rollouts = {g.steps * rollouts} "
+        f"rollouts of at most {g.max_response_tokens} tokens; one optimizer step a batch of {rollouts}",
+        f"GRPO: {rollouts // devices} rollouts a device and step in micro-batches of {g.micro_batch_size}; checkpoints every "
+        f"{g.save_every} steps, the last {g.keep_checkpoints} kept",
+    ]
+    if g.dynamic_sampling:
+        lines.append("GRPO: dynamic sampling replaces groups without signal, so more prompts are generated than trained on")
+    parameters = count_parameters(config)
+    if parameters is None:
+        return [*lines, "memory and time: unknown, because the model is not there yet"]
+    train = memory_bytes(parameters, devices)
+    rollout = 2 * parameters / c.engine.tensor_parallel
+    kind = "process" if c.engine.platform is Platform.cpu else "GPU"
+    lines.append(
+        f"memory (estimate): {parameters / 1e6:,.1f} M parameters; training {_gb(train)} a {kind} plus activations, "
+        f"vLLM {_gb(rollout)} of weights plus its KV cache"
+    )
+    sft_s, grpo_s = time_s(config, parameters, devices)
+    sft = f"SFT {_minutes(sft_s)}, " if c.warm_start else ""
+    lines.append(f"time (estimate of order, all rollouts at full length {longest}): {sft}GRPO {_minutes(grpo_s)}")
+    return lines
+
+
+def memory_bytes(parameters: float, devices: int) -> float:
+    """Bytes of one training device for weights, gradients, moments and the working copy."""
+    return 16 * parameters / devices + 2 * parameters
+
+
+def time_s(config: RunConfig, parameters: float, devices: int) -> tuple[float, float]:
+    """Seconds of SFT and of GRPO."""
+    c, g, s = config, config.grpo, config.sft
+    speed = SUSTAINED[c.engine.platform] * devices
+    ready = READY_S[c.engine.platform]
+    sft = ready / 4 + s.steps * 6 * parameters * s.batch_size * s.max_tokens / 2 / speed
+    tokens = g.prompts_per_step * g.rollouts_per_prompt * (g.max_prompt_tokens + g.max_response_tokens)
+    generate = g.max_response_tokens * DECODE_STEP_S[c.engine.platform] + 2 * parameters * tokens / speed
+    extra = 2 if g.old_log_probs == "recompute" else 0
+    extra += 2 if g.kl_coef > 0 else 0
+    grpo = ready + g.steps * (generate + (6 + extra) * parameters * tokens / speed)
+    return sft, grpo
+
+
+def count_parameters(config: RunConfig) -> float | None:
+    """Parameters of the model; None when it is not there yet."""
+    if config.model.path is None:
+        return BUILT.get(config.model.size)
+    folder = Path(config.model.path)
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        return json.loads(index.read_text())["metadata"]["total_size"] / 2
+    weights = list(folder.glob("*.safetensors"))
+    return sum(w.stat().st_size for w in weights) / 2 if weights else None
+
+
+def _gb(size: float) -> str:
+    return f"{size / 1e9:.2g} GB"
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

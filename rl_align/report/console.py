@@ -1,0 +1,55 @@
+"""The table at the end of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rl_align.eval.metrics import LOWER_IS_BETTER, METRICS
+
+TITLES = {
+    "attack_success": "attack success",
+    "over_refusal": "over-refusal",
+    "behaviour_accuracy": "behaviour",
+    "citation_exact": "citation",
+    "helpfulness": "helpfulness",
+    "format_ok": "format",
+    "unparsed": "unparsed",
+}
+
+
+def percent(value: float | None) -> str:
+    """A rate for people; a dash when it is unknown."""
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
+def heading(metric: str) -> str:
+    """A metric's title with the direction that is better."""
+    return f"{TITLES[metric]} {'↓' if metric in LOWER_IS_BETTER else '↑'}"
+
+
+def console_table(summary: Mapping[str, Any]) -> str:
+    """Models × metrics on every split, greedy, in per cent.
+
+    Args:
+        summary: The content of `summary.json`.
+    """
+    models = summary["models"]
+    if not models:
+        return "no model was measured"
+    splits = list(dict.fromkeys(split for table in models.values() for split in table))
+    header = ["", *(heading(m) for m in METRICS)]
+    lines = []
+    for split in splits:
+        rows = {name: table[split] for name, table in models.items() if split in table}
+        first = next(iter(rows.values()))
+        cells = [header, *([name, *(percent(row[m]) for m in METRICS)] for name, row in rows.items())]
+        widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+        lines.append(f"{split} (greedy, %, {first['n_harmful']} harmful, {first['n_benign']} benign)")
+        for row in cells:
+            first_cell, *rest = (cell.ljust(w) if not i else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths)))
+            lines.append("  " + "  ".join([first_cell, *rest]).rstrip())
+        lines.append("")
+    total = sum(summary["timing_s"].values())
+    stages = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in summary["timing_s"].items())
+    return "\n".join([*lines, f"stages: {stages}; {total / 60:.1f} min in all"])

