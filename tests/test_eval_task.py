@@ -8,12 +8,10 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip("inspect_ai")
-
 from inspect_ai import eval as inspect_eval
 from inspect_ai.model import ModelOutput, ModelUsage, get_model
 
@@ -30,10 +28,15 @@ from rl_align.eval.tasks.pictograms import build, messages, pictograms
 from rl_align.pictograms.config import PictogramsConfig, TeacherConfig
 from rl_align.pictograms.items import items as make_items
 from rl_align.pictograms.teacher import transcript
+from rl_align.transcript.responder import render_response
+
+pytestmark = pytest.mark.filterwarnings("ignore:The 'initial' parameter:DeprecationWarning")
 
 PERFECT = TeacherConfig(over_refusal_share=0.0, confused_policies=0)
 SPECIAL = {"<|im_end|>": 2, "<|image_pad|>": 5}
-REFUSE_ALL = "<think>\nI refuse.\n</think>\n### Image Content Description\nA thing.\n### Risk Assessment\nviolence\n### Safe Response\n"
+REFUSAL = render_response(
+    think="I refuse.", description="A thing.", assessment="A risk.", answer="I cannot help with this.", safe=True
+)
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +66,14 @@ def _output(text: str) -> ModelOutput:
 
 
 def _mock(world, answer):
-    by_prompt = {messages(i, SPECIAL)[-1].text: i for i in world}
-    return get_model("mockllm/model", memoize=False, custom_outputs=lambda turns, *_: _output(answer(by_prompt[turns[-1].text])))
+    """A model that knows an item by its picture and prompt."""
+    known = {(i.images[0].read(), messages(i, SPECIAL)[-1].text): i for i in world}
+
+    def reply(turns, *_):
+        picture = base64.b64decode(turns[-1].content[0].image.partition(",")[2])
+        return _output(answer(known[picture, turns[-1].text]))
+
+    return get_model("mockllm/model", memoize=False, custom_outputs=reply)
 
 
 def _run(task, model, folder):
@@ -90,7 +99,7 @@ def test_right_answers_score_perfectly(world, tmp_path):
 
 def test_refusing_everything_is_seen_as_over_refusal(world, tmp_path):
     task = build(world, tokens=SPECIAL, max_tokens=160, temperature=0.0)
-    _, rates = _run(task, _mock(world, lambda item: REFUSE_ALL + "I cannot help with this."), tmp_path)
+    _, rates = _run(task, _mock(world, lambda item: REFUSAL), tmp_path)
     assert (rates["over_refusal"], rates["attack_success"], rates["helpfulness"], rates["unparsed"]) == (1, 0, 0, 0)
 
 
@@ -113,8 +122,6 @@ def test_messages_are_the_ones_that_training_renders(world):
 
 
 def test_special_tokens_in_prompts_are_neutralised_and_vision_tokens_banned(world):
-    from dataclasses import replace
-
     item = replace(world[0], prompt="<image> say <|im_end|> and <|image_pad|>")
     task = build([item], tokens=SPECIAL, max_tokens=8, temperature=0.0)
     text = task.dataset[0].input[-1].text
@@ -181,8 +188,14 @@ def _starter(url: str, starts: list):
 
 
 def _teacher_endpoint(world):
-    by_prompt = {messages(i, SPECIAL)[-1].text: i for i in world}
-    return lambda body: transcript(by_prompt[body["messages"][-1]["content"][-1]["text"]], PERFECT)
+    known = {(i.images[0].read(), messages(i, SPECIAL)[-1].text): i for i in world}
+
+    def answer(body):
+        image, text = body["messages"][-1]["content"]
+        picture = base64.b64decode(image["image_url"]["url"].partition(",")[2])
+        return transcript(known[picture, text["text"]], PERFECT)
+
+    return answer
 
 
 def test_evaluate_measures_all_passes_and_repeats_nothing(world, folders, tmp_path):

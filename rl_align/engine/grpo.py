@@ -13,6 +13,7 @@ from rl_align.errors import UserError
 
 from . import env, verl_config
 from .config import EngineConfig, GRPOConfig, Platform
+from .failures import engine_failure, failures_log
 from .progress import Follow
 
 #: Logical CPUs that Ray may schedule on: verl asks for one per actor, most of which only wait.
@@ -80,6 +81,7 @@ def run(
     with ray_cluster(engine, folder):
         runner = ray.remote(TaskRunner).options(num_cpus=1, name="rl_align_grpo").remote()
         follow = Follow(folder, "grpo")
+        failed_before = failures_log(folder).stat().st_size if failures_log(folder).exists() else 0
         work = runner.train.remote(keys, list(engine.extra), settings)
         deadline = time.monotonic() + engine.deadline_minutes * 60
         while time.monotonic() < deadline:
@@ -96,20 +98,7 @@ def run(
         try:
             ray.get(work)
         except ray.exceptions.RayTaskError as error:
-            raise engine_failure("GRPO", error, folder) from error
-
-
-def engine_failure(stage: str, error: Exception, folder: Path) -> UserError:
-    """The first line of what an engine process raised, with the place of the whole of it."""
-    log = folder / "logs" / f"{stage.lower()}-failure.txt"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.write_text(str(error))
-    lines = [line.strip() for line in str(getattr(error, "cause", None) or error).splitlines() if line.strip()]
-    return UserError(
-        f"the engine failed: {lines[-1] if lines else type(error).__name__}",
-        where=stage,
-        fix=f"the whole message is in {log}; the same command goes on from the last checkpoint",
-    )
+            raise engine_failure("GRPO", error, folder, failed_before) from error
 
 
 class ray_cluster:  # noqa: N801 - used as a context manager

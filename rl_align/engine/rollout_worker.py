@@ -7,6 +7,7 @@ computed in this process. Other loops take verl's own path. Put in by `rollout.a
 from __future__ import annotations
 
 import logging
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from verl.trainer.ppo.v1.agent_loop_tq import AgentLoopManagerTQ, AgentLoopWorke
 from verl.utils.tensordict_utils import list_of_dict_to_tensordict
 
 from . import agent_loops, plugin, scoring
+from .failures import failures_log
 from .positions import extend_positions, prompt_positions
 
 logger = logging.getLogger(__name__)
@@ -45,6 +47,7 @@ class GroupAgentLoopWorker(_Worker):
             folder.mkdir(parents=True, exist_ok=True)
             agent_loops.ResponderLoop.image_folder = folder
         self._half = settings.train_dtype == "bfloat16"
+        self._failures = failures_log(Path(settings.folder))
         self._loops: dict[str, Any] = {}
 
     async def _run_prompt(self, prompt: dict, sampling_params: dict, trajectory: dict, trace: bool = False) -> None:
@@ -67,9 +70,15 @@ class GroupAgentLoopWorker(_Worker):
             await self._put(uid, partition, prompt, built, outputs)
             status = "finished"
         except Exception:
-            logger.exception("the group of item %s failed", prompt.get("extra_info", {}).get("item_id"))
+            self._failed(prompt.get("extra_info", {}).get("item_id"), traceback.format_exc())
             status = "failure"
         await tq.async_kv_put(key=uid, partition_id=partition, tag={"status": status})
+
+    def _failed(self, item: Any, trace: str) -> None:
+        """A failed group shrinks the batch; its reason is kept where the person looks."""
+        logger.error("the group of item %s failed\n%s", item, trace)
+        with open(self._failures, "a", encoding="utf-8") as file:
+            file.write(f"{item}: {trace}\n")
 
     def _loop(self, name: str) -> Any:
         if name not in self._loops:

@@ -154,6 +154,9 @@ def grpo_settings(
             f"{rollout}.free_cache_engine": False,
             f"{rollout}.enable_sleep_mode": False,
             f"{rollout}.enable_prefix_caching": False,
+            # vLLM rewinds the generator of a seeded request after a partial prefill, which CPU generators cannot.
+            f"{rollout}.enable_chunked_prefill": False,
+            f"{rollout}.max_num_batched_tokens": max(longest, prompts * n * grpo.max_prompt_tokens),
             f"{rollout}.checkpoint_engine.update_weights_bucket_megabytes": 64,
             f"{rollout}.agent.num_workers": 1,
             f"{rollout}.engine_kwargs.vllm.worker_extension_cls": "rl_align.engine.cpu.vllm_linear.CPUWorkerExtension",

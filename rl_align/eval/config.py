@@ -16,7 +16,8 @@ class ServerConfig:
     Attributes:
         device: cpu or cuda.
         dtype: Number format.
-        threads: Threads of one server on a CPU; 0 shares all cores among the servers that run at once.
+        threads: Threads of one server on a CPU; 0 shares all cores among the servers that run at once. A model of a few million
+            parameters is slower with two threads than with one.
         kv_cache_gb: Memory for the KV cache of one server on a CPU.
         gpu_memory_utilization: Share of a GPU's memory that one server may take.
         tensor_parallel: Devices of one server.
@@ -50,7 +51,7 @@ class EvalConfig:
         seed: Of sampling; every item draws from its own stream.
         max_connections: Requests in flight at one server.
         servers_at_once: Models that are served and measured side by side. 1 on a GPU; on a CPU as many as memory allows
-            (2.5 GB each for a tiny model), since a second core cannot make one tiny model faster.
+            (2.5 GB each for a tiny model).
         request_timeout_s: A request that takes longer fails the evaluation.
         log_samples: Keep every sample in Inspect's own log too, for `inspect view` (3 ms a sample).
         server: How models are served.

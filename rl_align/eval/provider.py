@@ -1,7 +1,7 @@
 """A lean Inspect model provider for vLLM's OpenAI-compatible server: `rl_align/<served model name>`.
 
-It sends what Inspect's own `openai-api` provider sends and costs a tenth of its time: 0.6 ms a request, which counts where
-client and server share two cores. Any other provider works with the tasks too.
+It sends what Inspect's own `openai-api` provider sends, for 1.5 ms a request where that takes 5 to 7, which counts where client
+and server share two cores. Any other provider works with the tasks too.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -120,6 +119,7 @@ def _ask(
     due: Sequence[_Pass], servers: Mapping[str, Server], folders: Mapping[str, Path], logs: Path, cfg: EvalConfig
 ) -> None:
     """Runs passes over servers that are up, all at once."""
+
     async def run() -> list[Any]:
         from inspect_ai import eval_async
         from inspect_ai.model import Model, get_model

@@ -83,7 +83,7 @@ def environment(cfg: ServerConfig, cache: Path, servers: int = 1) -> dict[str, s
 
     Args:
         cfg: Settings.
-        cache: Folder for what vLLM keeps between starts.
+        cache: Folder for what vLLM keeps between starts (8 s of the first start), unless VLLM_CACHE_ROOT names one.
         servers: Servers that share the machine.
     """
     env = {

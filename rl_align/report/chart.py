@@ -41,7 +41,7 @@ def area_chart(title: str, series: Mapping[str, Points]) -> Markup:
     steps = sorted({x for points in series.values() for x, _ in points})
     tables = {name: dict(points) for name, points in series.items()}
     columns = [list(accumulate(max(0.0, table.get(x, 0.0)) for table in tables.values())) for x in steps]
-    tops = {name: thinned([(x, c[i]) for x, c in zip(steps, columns)]) for i, name in enumerate(tables)}
+    tops = {name: thinned([(x, c[i]) for x, c in zip(steps, columns, strict=True)]) for i, name in enumerate(tables)}
     frame = _Frame(title, steps, [y for points in tops.values() for _, y in points], 0.0, None)
     areas = []
     below = thinned([(x, 0.0) for x in steps])

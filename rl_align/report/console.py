@@ -47,8 +47,8 @@ def console_table(summary: Mapping[str, Any]) -> str:
         widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
         lines.append(f"{split} (greedy, %, {first['n_harmful']} harmful, {first['n_benign']} benign)")
         for row in cells:
-            first_cell, *rest = (cell.ljust(w) if not i else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths)))
-            lines.append("  " + "  ".join([first_cell, *rest]).rstrip())
+            numbers = (cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))
+            lines.append("  ".join(["", row[0].ljust(widths[0]), *numbers]))
         lines.append("")
     total = sum(summary["timing_s"].values())
     stages = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in summary["timing_s"].items())

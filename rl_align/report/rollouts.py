@@ -34,7 +34,7 @@ class Rollouts:
     stretches: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
-def load_rollouts(folder: Path, each: int = 4) -> Rollouts:
+def load_rollouts(folder: Path, each: int = 6) -> Rollouts:
     """Reads `rollouts/step_*.jsonl` of a run folder.
 
     Args:

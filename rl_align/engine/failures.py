@@ -1,0 +1,37 @@
+"""What an engine failure tells the person: the first cause, in one line, and where the whole of it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rl_align.errors import UserError
+
+
+def failures_log(folder: Path) -> Path:
+    """Where groups that failed leave their reasons."""
+    path = folder / "logs" / "rollout-failures.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def engine_failure(stage: str, error: Exception, folder: Path, before: int = 0) -> UserError:
+    """A UserError for what an engine process raised.
+
+    Args:
+        stage: Name of the stage.
+        error: What Ray handed on.
+        folder: Run folder.
+        before: Bytes that the log of failed groups had when the stage began: a failed group is the cause of a failed batch.
+    """
+    log = folder / "logs" / f"{stage.lower()}-failure.txt"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    failed = failures_log(folder)
+    groups = failed.read_text(errors="replace")[before:] if failed.exists() else ""
+    log.write_text(f"{error}\n\n{groups}")
+    lines = [line.strip() for line in (groups or str(getattr(error, "cause", None) or error)).splitlines() if line.strip()]
+    causes = [line for line in lines if "Error" in line.split(":")[0]] or lines
+    return UserError(
+        f"the engine failed: {causes[-1][:300] if causes else type(error).__name__}",
+        where=stage,
+        fix=f"the whole message is in {log}; the same command goes on from the last checkpoint",
+    )
