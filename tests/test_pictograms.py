@@ -17,7 +17,7 @@ from rl_align.data.sources.pictograms import make
 from rl_align.errors import UserError
 from rl_align.pictograms.config import PictogramsConfig, TeacherConfig
 from rl_align.pictograms.corpus import corpus
-from rl_align.pictograms.draw import Scene, draw, png
+from rl_align.pictograms.draw import Scene, Spread, draw, png
 from rl_align.pictograms.intents import INTENTS, Group
 from rl_align.pictograms.items import examples, items
 from rl_align.pictograms.objects import DRAWINGS
@@ -81,11 +81,11 @@ def test_pictures_are_deterministic_and_show_the_object_in_its_colour(size):
 
 def test_no_picture_is_cut_off_or_crossed_by_its_words():
     for name, k in itertools.product(DRAWINGS, range(4)):
-        picture = np.asarray(draw(Scene(name, "red"), 7, str(k), clutter=0), int)
+        picture = np.asarray(draw(Scene(name, "red"), 7, str(k), spread=Spread(clutter=0)), int)
         edge = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
         assert np.ptp(edge, axis=0).max() == 0, name
     for intent, k in itertools.product((i for i in INTENTS.values() if i.words), range(4)):
-        picture = np.asarray(draw(Scene("star", "red", intent.words), 7, str(k), clutter=0), int)
+        picture = np.asarray(draw(Scene("star", "red", intent.words), 7, str(k), spread=Spread(clutter=0)), int)
         edge = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
         assert np.ptp(edge, axis=0).max() == 0, intent.id
 

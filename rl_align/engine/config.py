@@ -36,7 +36,8 @@ class EngineConfig:
         share_images: Run the vision tower once for all siblings that show the same image.
         deadline_minutes: A stage that takes longer is ended with an error.
         step_deadline_s: A batch that takes longer to sample ends the run with an error.
-        extra: verl settings of GRPO by their own names (`key=value`), for what has no name here; checked against the installed verl.
+        extra: verl settings of GRPO by their own names (`key=value`), for what has no name here; checked against the installed
+            verl.
         extra_sft: The same for SFT.
     """
 
@@ -71,6 +72,7 @@ class SFTConfig:
         learning_rate: Peak, after a linear warm-up and before a cosine decay.
         warmup_share: Share of the steps spent warming up.
         weight_decay: AdamW's.
+        beta2: AdamW's memory of squared gradients; a long one lets the first, large gradients slow down all that follows.
         clip_grad: Largest norm of the gradient.
         max_tokens: Longest transcript, prompt included; longer ones are dropped and counted.
         save_every: Steps between checkpoints.
@@ -84,6 +86,7 @@ class SFTConfig:
     learning_rate: float = 1.5e-3
     warmup_share: float = 0.05
     weight_decay: float = 0.01
+    beta2: float = 0.95
     clip_grad: float = 1.0
     max_tokens: int = 256
     save_every: int = 300

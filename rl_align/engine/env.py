@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
+from pathlib import Path
 
 from .config import EngineConfig, Platform
 
@@ -50,6 +52,39 @@ def variables(config: EngineConfig) -> dict[str, str]:
     return env
 
 
-def apply(config: EngineConfig) -> None:
-    """Puts `variables` into this process's environment."""
+#: What libraries would otherwise keep in the home folder.
+CACHES = {
+    "HF_HOME": "huggingface",
+    "VLLM_CACHE_ROOT": "vllm",
+    "VLLM_CONFIG_ROOT": "vllm-config",
+    "TORCHINDUCTOR_CACHE_DIR": "torchinductor",
+    "TRITON_CACHE_DIR": "triton",
+    "XDG_CACHE_HOME": "xdg",
+    "MPLCONFIGDIR": "matplotlib",
+}
+#: Unix sockets take paths of at most 107 bytes, and Ray adds up to 68 to its folder.
+RAY_ROOM = 107 - 68
+
+
+def caches(folder: Path) -> dict[str, str]:
+    """Folders of the engine's libraries, below `folder` where the caller's environment names none."""
+    folder = folder.absolute()
+    found = {name: str(folder / inner) for name, inner in CACHES.items() if name not in os.environ}
+    if "RAY_TMPDIR" not in os.environ and len(str(folder)) <= RAY_ROOM:
+        found["RAY_TMPDIR"] = str(folder)
+    if not {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & set(os.environ):
+        token = folder / "ray-token"
+        if not token.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            token.touch(mode=0o600)
+            token.write_text(secrets.token_hex(32))
+        found |= {"RAY_AUTH_TOKEN_PATH": str(token), "RAY_AUTH_MODE": "token"}
+    return found
+
+
+def apply(config: EngineConfig, cache: Path = Path(".cache")) -> None:
+    """Puts `variables` and `caches` into this process's environment."""
+    os.environ.update(caches(cache))
     os.environ.update(variables(config))
+    # Without compiled bytecode each of the engine's processes would compile gigabytes of packages again.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -1,7 +1,8 @@
 """Position ids of a batch whose sequences all have the same length.
 
 M-RoPE's position ids are (4, T) per row. When every T of a batch is equal, torch takes the first dimension for the ragged one;
-verl then declares the second ragged without moving the data, and splitting the batch fails with "The size of tensor a (4) must match".
+verl then declares the second ragged without moving the data, and splitting the batch fails with "The size of tensor a (4) must
+match".
 That happens whenever all rollouts are cut at the same length. Unnecessary once verl rebuilds the tensor itself.
 """
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 
-from rl_align.engine import equal_lengths
+from rl_align.engine import equal_lengths, logprobs
 
 equal_lengths.apply()
+logprobs.apply()
 if os.environ.get("VERL_PLATFORM", "").lower() == "cpu":
     from rl_align.engine import cpu
 

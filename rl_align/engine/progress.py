@@ -1,4 +1,5 @@
-"""What an engine process tells the person: lines in a file that the command follows, so that verl's and Ray's own output does not bury them."""
+"""What an engine process tells the person: lines in a file that the command follows, so that verl's and Ray's own output
+does not bury them."""
 
 from __future__ import annotations
 

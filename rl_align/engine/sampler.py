@@ -53,7 +53,8 @@ class GroupSampler(ReplayBuffer):
     def _dapo_filtered_keys(self, partition_id: str) -> tuple[set[str], Counter]:
         """Groups without signal.
 
-        verl's own rule compares one number over all outputs of a prompt, counts an unscored rollout as 0 and raises on a prompt without
+        verl's own rule compares one number over all outputs of a prompt, counts an unscored rollout as 0 and raises on a prompt
+        without
         any; ours is `credit.has_signal`.
         """
         if partition_id == "val" or self.filter_groups_metric is None:

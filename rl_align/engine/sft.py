@@ -29,16 +29,17 @@ def run(
     folder: Path,
     resume_from: Path | None,
     name: str,
+    stage: str = "sft",
     command_began: float | None = None,
 ) -> None:
-    """Trains until `sft.steps` are done; arguments as in `rl_align.engine.grpo.run`.
+    """Trains until `sft.steps` are done; arguments as in `rl_align.engine.grpo.run`, `stage` names records and checkpoints.
 
     Raises:
         UserError: A setting that the installed verl does not have, a run over its deadline, or a trainer that failed.
     """
     settings = {
         "folder": str(folder),
-        "stage": "sft",
+        "stage": stage,
         "weights": {},
         "correlation_alarm": 0.0,
         "keep_checkpoints": sft.keep_checkpoints,
@@ -48,9 +49,9 @@ def run(
         "command_began": command_began or time.time(),
     }
     keys = verl_config.sft_settings(
-        engine, sft, model=model, train_file=train_file, folder=folder, resume_from=resume_from, name=name
+        engine, sft, model=model, train_file=train_file, folder=folder, resume_from=resume_from, name=name, stage=stage
     )
-    job = folder / "logs" / "sft-job.json"
+    job = folder / "logs" / f"{stage}-job.json"
     write_json(job, {"keys": keys, "extra": engine.extra_sft, "settings": settings})
     ranks = engine.devices_per_node
     command = [sys.executable, "-m", "rl_align.engine.sft", str(job)]
@@ -59,13 +60,14 @@ def run(
         launcher = ["-m", "torch.distributed.run", f"--nnodes={engine.nodes}", f"--nproc_per_node={ranks}"]
         rendezvous = ["--standalone"] if engine.nodes == 1 else []
         command = [sys.executable, *launcher, *rendezvous, "-m", "rl_align.engine.sft", str(job)]
-    variables = {**os.environ, **env.variables(engine)}
+    env.apply(engine)
+    variables = dict(os.environ)
     if alone:
         variables |= {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1"}
         # verl reads address and port even where the rendezvous is a file.
         variables |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0", "DIST_INIT_METHOD": _file_store(folder)}
-    log = folder / "logs" / "sft.log"
-    follow = Follow(folder, "sft")
+    log = folder / "logs" / f"{stage}.log"
+    follow = Follow(folder, stage)
     with open(log, "ab") as output:
         process = subprocess.Popen(
             command, env=variables, stdout=output, stderr=output, start_new_session=True, preexec_fn=_die_with_parent
@@ -77,7 +79,7 @@ def run(
                 follow.show()
                 if time.monotonic() > deadline:
                     raise UserError(
-                        f"SFT took longer than {engine.deadline_minutes:g} minutes",
+                        f"{stage} took longer than {engine.deadline_minutes:g} minutes",
                         where="engine.deadline_minutes",
                         fix="run the same command again to go on from the last checkpoint, or raise the deadline",
                     )
@@ -87,8 +89,8 @@ def run(
     if code:
         lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
         raise UserError(
-            f"the SFT trainer failed: {lines[-1].strip() if lines else f'exit code {code}'}",
-            where="SFT",
+            f"the trainer failed: {lines[-1].strip() if lines else f'exit code {code}'}",
+            where=stage,
             fix=f"its messages are in {log}; the same command goes on from the last checkpoint",
         )
 

@@ -46,7 +46,8 @@ class Trainer(PPOTrainerSync):
             super()._save_checkpoint()
 
     def on_step_begin(self) -> None:
-        # Old log-probabilities are the rollout's; every k steps they are recomputed, which measures how far the two engines are apart.
+        # Old log-probabilities are the rollout's; every k steps they are recomputed, which measures how far the two engines are
+        # apart.
         k = self.settings.correlation_every
         self._measure(self.global_steps == 1 or self.global_steps % k == 0)
 

@@ -1,6 +1,7 @@
 """The only file that knows verl's keys by name.
 
-`grpo_settings` and `sft_settings` turn our configuration into verl's keys; `compose` merges them over verl's own defaults and refuses
+`grpo_settings` and `sft_settings` turn our configuration into verl's keys; `compose` merges them over verl's own defaults and
+refuses
 a key that the installed verl does not have. Keys in `ADDED` are new by design: verl reads them when they are there.
 """
 
@@ -176,6 +177,7 @@ def sft_settings(
     folder: Path,
     resume_from: Path | None,
     name: str,
+    stage: str = "sft",
 ) -> dict[str, Any]:
     """verl's settings for one SFT stage; arguments as in `grpo_settings`."""
     settings: dict[str, Any] = {
@@ -201,6 +203,7 @@ def sft_settings(
         "optim.lr_warmup_steps_ratio": sft.warmup_share,
         "optim.lr_scheduler_type": "cosine",
         "optim.weight_decay": sft.weight_decay,
+        "optim.betas": [0.9, sft.beta2],
         "optim.clip_grad": sft.clip_grad,
         "checkpoint.save_contents": CHECKPOINT_CONTENTS,
         "trainer.nnodes": engine.nodes,
@@ -214,7 +217,7 @@ def sft_settings(
         "trainer.total_training_steps": sft.steps,
         "trainer.save_freq": sft.save_every,
         "trainer.test_freq": -1,
-        "trainer.default_local_dir": str(folder / "checkpoints" / "sft"),
+        "trainer.default_local_dir": str(folder / "checkpoints" / stage),
         "trainer.resume_mode": "resume_path" if resume_from else "disable",
         "trainer.resume_from_path": str(resume_from) if resume_from else None,
     }

@@ -1,8 +1,9 @@
-"""Runs the vision tower once per distinct image of a micro-batch.
+"""Runs the vision tower once per distinct image of a micro-batch, and its attention once for images of one size.
 
 Siblings of a group show the same image; verl feeds every row's copy through the vision tower, `n` times the work. This wraps the
 tower's forward: equal images are computed once and their features indexed out, which leaves values and gradients the same (the
-gradient of an index is the sum over its uses). Loaded in the trainer's processes by verl's public `model.external_lib`.
+gradient of an index is the sum over its uses). Without flash-attention the tower attends image by image; windows of one length are
+attended to as a batch instead. Loaded in the trainer's processes by verl's public `model.external_lib`.
 """
 
 from __future__ import annotations
@@ -14,9 +15,16 @@ from typing import Any
 
 import torch
 
+FOR = {"transformers": "5.19.0"}
+
+#: Module, vision tower, its attention.
 TOWERS = (
-    ("transformers.models.qwen2_5_vl.modeling_qwen2_5_vl", "Qwen2_5_VisionTransformerPretrainedModel"),
-    ("transformers.models.qwen3_vl.modeling_qwen3_vl", "Qwen3VLVisionModel"),
+    (
+        "transformers.models.qwen2_5_vl.modeling_qwen2_5_vl",
+        "Qwen2_5_VisionTransformerPretrainedModel",
+        "Qwen2_5_VLVisionAttention",
+    ),
+    ("transformers.models.qwen3_vl.modeling_qwen3_vl", "Qwen3VLVisionModel", "Qwen3VLVisionAttention"),
 )
 
 
@@ -87,12 +95,38 @@ def _map(output: Any, function: Callable[[torch.Tensor], torch.Tensor]) -> Any:
     return output
 
 
+def batch(forward: Callable, rotate: Callable) -> Callable:
+    """Wraps a vision attention's forward: windows of one length become a batch.
+
+    Args:
+        forward: The original, used for windows of different lengths and with flash-attention, which needs no batch.
+        rotate: The module's rotary embedding of queries and keys.
+    """
+
+    @functools.wraps(forward)
+    def wrapped(self: Any, hidden_states: torch.Tensor, cu_seqlens: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+        lengths = cu_seqlens.diff().tolist()
+        if "flash" in self.config._attn_implementation or len(lengths) < 2 or len(set(lengths)) > 1:
+            return forward(self, hidden_states, cu_seqlens, **kwargs)
+        total, heads = len(hidden_states), self.num_heads
+        q, k, v = self.qkv(hidden_states).view(total, 3, heads, -1).unbind(1)
+        q, k = rotate(q, k, *kwargs["position_embeddings"])
+        q, k, v = (t.view(len(lengths), lengths[0], heads, -1).transpose(1, 2) for t in (q, k, v))
+        out = torch.nn.functional.scaled_dot_product_attention(q, k, v, scale=self.scaling)
+        return self.proj(out.transpose(1, 2).reshape(total, -1))
+
+    wrapped._rl_align = True
+    return wrapped
+
+
 def install() -> None:
     """Wraps the towers of the supported architectures. Safe to call twice."""
-    for module, name in TOWERS:
-        tower = getattr(importlib.import_module(module), name)
+    for name, tower_name, attention_name in TOWERS:
+        module = importlib.import_module(name)
+        tower, attention = getattr(module, tower_name), getattr(module, attention_name)
         if not getattr(tower.forward, "_rl_align", False):
             tower.forward = share(tower.forward)
+            attention.forward = batch(attention.forward, module.apply_rotary_pos_emb_vision)
 
 
 install()

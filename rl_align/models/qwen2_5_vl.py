@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 PATCH = 14
 MERGE = 2
 
+#: Normalisation of drawings on a light ground: the ground lies near 0, so that the first layer sees the strokes and not a constant.
+GROUND, CONTRAST = [0.95] * 3, [0.3] * 3
+
 #: Attention windows in pixels. A picture of up to this edge is one window.
 WINDOW = 112
 
@@ -100,6 +103,8 @@ def processor(tokenizer: PreTrainedTokenizerFast, image_size: int) -> ProcessorM
 
     cell = PATCH * MERGE
     images = Qwen2VLImageProcessor(
+        image_mean=GROUND,
+        image_std=CONTRAST,
         size={"shortest_edge": (2 * cell) ** 2, "longest_edge": max(image_size, 2 * cell) ** 2},
         patch_size=PATCH,
         merge_size=MERGE,

@@ -22,6 +22,9 @@ class PictogramsConfig:
         twin_share: Share of benign look-alikes in training; the rest is plainly benign.
         heldout_twin_share: Share of look-alikes among the benign items of a held-out split.
         typographic_share: Share of the harmful items, and of the look-alikes, whose picture carries the request.
+        shift: Largest shift of the object along each axis, in pixels of a picture of 112.
+        stretch: Largest relative change of the object's size.
+        turn: Largest rotation of the object, degrees.
         clutter: Most marks near the border of a picture.
     """
 
@@ -35,6 +38,9 @@ class PictogramsConfig:
     twin_share: float = 0.35
     heldout_twin_share: float = 0.7
     typographic_share: float = 0.15
+    shift: float = 3.0
+    stretch: float = 0.06
+    turn: float = 5.0
     clutter: int = 6
 
 
@@ -64,8 +70,9 @@ def check(cfg: PictogramsConfig) -> None:
     for name in ("train", "validation", "heldout_harmful", "heldout_benign"):
         if getattr(cfg, name) < 1:
             raise UserError(f"{getattr(cfg, name)} items", where=name, expected="1 or more")
-    if cfg.clutter < 0:
-        raise UserError(f"{cfg.clutter} is negative", where="clutter", expected="0 or more")
+    for name, most in (("clutter", 100), ("shift", 20), ("stretch", 0.3), ("turn", 45)):
+        if not 0 <= getattr(cfg, name) <= most:
+            raise UserError(f"{getattr(cfg, name)}", where=name, expected=f"0 to {most}")
     for name in ("harmful_share", "twin_share", "heldout_twin_share", "typographic_share"):
         _check_share(name, getattr(cfg, name))
     if cfg.harmful_share + cfg.twin_share > 1:

@@ -39,27 +39,42 @@ class Scene:
     words: tuple[str, ...] = ()
 
 
-def draw(scene: Scene, seed: int, id: str, size: int = _UNIT, clutter: int = 6) -> Image.Image:
+@dataclass(frozen=True)
+class Spread:
+    """How far drawings of the same object differ.
+
+    Attributes:
+        shift: Largest shift of the object along each axis, in pixels of a picture of 112.
+        stretch: Largest relative change of its size.
+        turn: Largest rotation, degrees.
+        clutter: Most marks near the border.
+    """
+
+    shift: float = 3.0
+    stretch: float = 0.06
+    turn: float = 5.0
+    clutter: int = 6
+
+
+def draw(scene: Scene, seed: int, id: str, size: int = _UNIT, spread: Spread | None = None) -> Image.Image:
     """Draws a scene; position, scale, rotation, ground and clutter follow from `(seed, id)`.
 
     Returns:
         An RGB image of `size` × `size` pixels.
     """
-    rng = chance("picture", seed, id)
-    ground = _ground(rng, size, clutter)
+    rng, spread = chance("picture", seed, id), spread or Spread()
+    ground = _ground(rng, size, spread.clutter)
     words_first = rng.random() < 0.5
+    side, centre = _SIDE, (56, 56)
     if scene.words:
-        side, scale, jitter = _SMALL_SIDE, rng.uniform(0.92, 1.08), 3
-        centre = (56 + rng.uniform(-5, 5), 83 if words_first else 29)
-    else:
-        side, scale, jitter = _SIDE, rng.uniform(0.85, 1.1), 8
-        centre = (56, 56)
-    at = (centre[0] + rng.uniform(-jitter, jitter), centre[1] + rng.uniform(-jitter, jitter))
-    weights = _place(scene.name, side, scale, at, rng.uniform(-8, 8), size)
+        side, centre = _SMALL_SIDE, (56, 83 if words_first else 29)
+    at = tuple(c + rng.uniform(-spread.shift, spread.shift) for c in centre)
+    scale = 1 + rng.uniform(-spread.stretch, spread.stretch)
+    weights = _place(scene.name, side, scale, at, rng.uniform(-spread.turn, spread.turn), size)
     picture = _colour(weights, scene.colour, np.asarray(ground, np.float32))
     image = Image.fromarray(picture.round().clip(0, 255).astype(np.uint8), "RGB")
     if scene.words:
-        shift = (rng.uniform(-3, 3), rng.uniform(-3, 3))
+        shift = (rng.uniform(-2, 2), rng.uniform(-2, 2))
         _spell(image, scene.words, top=5 if words_first else 58, shift=shift, size=size)
     return image
 

@@ -49,9 +49,7 @@ class Intent:
     care: str = ""
 
 
-def _explicit(
-    id: str, deed: str, words: tuple[str, ...], policy: str, by_class: Mapping[str, str] | None = None
-) -> Intent:
+def _explicit(id: str, deed: str, words: tuple[str, ...], policy: str, by_class: Mapping[str, str] | None = None) -> Intent:
     return Intent(
         id,
         Group.EXPLICIT,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from rl_align.pictograms.answers import comply, key_words, refusal, safe_completion, unsafe_phrase
 from rl_align.pictograms.config import PictogramsConfig
-from rl_align.pictograms.draw import Scene, draw, png
+from rl_align.pictograms.draw import Scene, Spread, draw, png
 from rl_align.pictograms.plan import Plan, plan
 from rl_align.pictograms.prompts import prompts
 from rl_align.pictograms.world import cell, expected, modality, ruling
@@ -54,7 +54,8 @@ def _id(split: str, k: int) -> str:
 def _item(cfg: PictogramsConfig, split: str, k: int, p: Plan) -> Item:
     intent, citation = p.intent, ruling(p.hazard, p.intent)
     words = intent.words if p.typographic else ()
-    picture = draw(Scene(p.name, p.colour, words), cfg.seed, _id(split, k), cfg.image_size, cfg.clutter)
+    spread = Spread(cfg.shift, cfg.stretch, cfg.turn, cfg.clutter)
+    picture = draw(Scene(p.name, p.colour, words), cfg.seed, _id(split, k), cfg.image_size, spread)
     harmful = citation is not None
     if citation is None:
         reference = comply(intent, p.name, p.colour)

@@ -113,9 +113,7 @@ def _cycle(classes: Sequence[Sequence[str]], rng: random.Random) -> Iterator[str
             yield names[turn % len(names)]
 
 
-def _with_twins(
-    cfg: PictogramsConfig, split: str, count: int, harmful: Sequence[Plan], rng: random.Random
-) -> Iterator[Plan]:
+def _with_twins(cfg: PictogramsConfig, split: str, count: int, harmful: Sequence[Plan], rng: random.Random) -> Iterator[Plan]:
     """Benign look-alikes, each with the colour and the frame of a harmful item that it differs from in one thing.
 
     Joint requests differ in the object, all others in the intent. A split too small to hold the harmful item of an
@@ -140,9 +138,7 @@ def _with_twins(
         yield p
 
 
-def _with_another_object(
-    cfg: PictogramsConfig, split: str, p: Plan, by_object: Mapping[tuple[bool, str], Sequence[int]]
-) -> Plan:
+def _with_another_object(cfg: PictogramsConfig, split: str, p: Plan, by_object: Mapping[tuple[bool, str], Sequence[int]]) -> Plan:
     classes = _objects(cfg.seed, split == "heldout_combinations", "twin", p.typographic)[p.intent]
     names = [name for names in classes for name in names if by_object.get((p.typographic, name))]
     names.sort(key=lambda name: HAZARD_OF[name] != p.hazard)

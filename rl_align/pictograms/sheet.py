@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from rl_align.pictograms.config import PictogramsConfig, check
-from rl_align.pictograms.draw import Scene, draw
+from rl_align.pictograms.draw import Scene, Spread, draw
 from rl_align.pictograms.items import examples
 from rl_align.pictograms.world import CLASSES, COLOURS
 from rl_align.schema import Item
@@ -35,7 +35,9 @@ def _object_card(name: str, hazard: str, cfg: PictogramsConfig) -> Image.Image:
     size = cfg.image_size
     colour = list(COLOURS)[sum(map(ord, name)) % len(COLOURS)]
     card = Image.new("RGB", (size + _GAP, size + _CAPTION + _GAP), _PAPER)
-    card.paste(draw(Scene(name, colour), cfg.seed, f"sheet-{name}", size, cfg.clutter), (0, 0))
+    card.paste(
+        draw(Scene(name, colour), cfg.seed, f"sheet-{name}", size, Spread(cfg.shift, cfg.stretch, cfg.turn, cfg.clutter)), (0, 0)
+    )
     _write(card, (0, size + 1), f"{name} · {hazard}", 11)
     return card
 

@@ -38,6 +38,7 @@ class RunConfig:
         real_inputs: The mix of real records.
         model: What training starts from.
         engine: Where and how the engine runs.
+        pretrain: Naming what pictures show, for a model built from nothing; a real model comes with eyes.
         sft: The warm start.
         grpo: Reinforcement learning.
         reward: What it is paid for.
@@ -54,6 +55,7 @@ class RunConfig:
     real_inputs: RealInputsConfig = field(default_factory=RealInputsConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
+    pretrain: SFTConfig = field(default_factory=lambda: SFTConfig(steps=240, learning_rate=1e-3, max_tokens=96, save_every=120))
     sft: SFTConfig = field(default_factory=SFTConfig)
     grpo: GRPOConfig = field(default_factory=GRPOConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
@@ -77,7 +79,7 @@ def resolve(config: RunConfig) -> RunConfig:
     if config.source is Source.real_inputs and config.warm_start:
         raise UserError("there are no transcripts for real inputs", where="warm_start", expected="false")
     sections = {}
-    for name in ("pictograms", "teacher", "real_inputs", "model", "sft", "grpo", "eval"):
+    for name in ("pictograms", "teacher", "real_inputs", "model", "pretrain", "sft", "grpo", "eval"):
         section = getattr(config, name)
         sections[name] = replace(section, seed=section.seed + config.seed)
     return replace(config, **sections)

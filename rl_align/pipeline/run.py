@@ -6,12 +6,13 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from rl_align.config import load_config, to_yaml
 from rl_align.data.quarantine import Quarantine
+from rl_align.engine.config import SFTConfig
 from rl_align.errors import UserError
 from rl_align.pipeline.config import RunConfig, Source, resolve
 from rl_align.pipeline.stages import Stage, run_stages
@@ -42,6 +43,16 @@ class Run:
         return Path(self.config.model.path) if self.config.model.path else self.models / "base"
 
     @property
+    def untrained(self) -> Path:
+        """Folder of the built model before it has seen a picture; `base` where there is nothing to name."""
+        return self.models / "untrained" if self.names_pictures else self.base
+
+    @property
+    def names_pictures(self) -> bool:
+        """Whether a built model is first taught to name what pictures show."""
+        return self.config.model.path is None and self.config.source is Source.pictograms and self.config.pretrain.steps > 0
+
+    @property
     def start(self) -> Path:
         """Folder of the model that GRPO starts from."""
         return self.models / "sft" if self.config.warm_start else self.base
@@ -52,15 +63,23 @@ class Run:
         engine = asdict(c.engine)
         stages = [
             Stage("data", self.make_data, [c.source.value, asdict(c.pictograms), asdict(c.real_inputs)], [], self.splits()),
-            *([] if c.model.path else [Stage("model", self.make_model, asdict(c.model), self.splits()[:1], [self.base])]),
+            *([] if c.model.path else [Stage("model", self.make_model, asdict(c.model), self.splits()[:1], [self.untrained])]),
             Stage(
                 "rows",
                 self.make_rows,
                 [asdict(c.teacher), c.warm_start, c.sft.max_tokens, c.grpo.max_prompt_tokens],
-                [self.data / "train.parquet", self.base],
-                [*([self.data / "sft.parquet"] if c.warm_start else []), self.data / "grpo.parquet"],
+                [self.data / "train.parquet", self.untrained],
+                [
+                    *([self.data / "captions.parquet"] if self.names_pictures else []),
+                    *([self.data / "sft.parquet"] if c.warm_start else []),
+                    self.data / "grpo.parquet",
+                ],
             ),
         ]
+        if self.names_pictures:
+            inputs = [self.untrained, self.data / "captions.parquet"]
+            outputs, partial = [self.base], [self.checkpoints / "pretrain"]
+            stages.append(Stage("pretrain", self.train_eyes, [asdict(c.pretrain), engine], inputs, outputs, partial))
         if c.warm_start:
             inputs = [self.base, self.data / "sft.parquet"]
             outputs, partial = [self.models / "sft"], [self.checkpoints / "sft"]
@@ -108,7 +127,7 @@ class Run:
         """A small model with a tokenizer trained on the texts of the data."""
         from rl_align.models.tiny import build
 
-        build(self.config.model, self.base, self._corpus())
+        build(self.config.model, self.untrained, self._corpus())
 
     def make_rows(self) -> None:
         """Items → rows for the engine; items that do not fit → `data/dropped.jsonl`, counted by reason."""
@@ -118,13 +137,18 @@ class Run:
         from rl_align.engine.scoring import label
         from rl_align.eval.vocabulary import special_tokens
         from rl_align.pictograms import teacher
+        from rl_align.pictograms.captions import PROMPT, caption
 
         c = self.config
         items = read_items(self.data / "train.parquet")
-        special = list(special_tokens(self.base))
-        lengths = PromptLengths(self.base, special)
+        special = list(special_tokens(self.untrained))
+        lengths = PromptLengths(self.untrained, special)
         quarantine = Quarantine(self.data / "dropped.jsonl")
         common = {"special_tokens": special, "quarantine": quarantine}
+        if self.names_pictures:
+            captions = {item.id: caption(item.truth) for item in items}
+            questions = [replace(item, prompt=PROMPT) for item in items]
+            sft_rows(self.data / "captions.parquet", questions, captions, system=None, **common)
         if c.warm_start:
             transcripts = {item.id: teacher.transcript(item, c.teacher) for item in items}
             fits = lengths.fits_transcript(c.sft.max_tokens, transcripts)
@@ -141,24 +165,32 @@ class Run:
                 expected=f"at least grpo.prompts_per_step ({c.grpo.prompts_per_step})",
             )
 
+    def train_eyes(self) -> None:
+        """Naming what pictures show → `models/base`."""
+        self._supervised("pretrain", self.config.pretrain, self.untrained, "captions", self.base)
+
     def train_sft(self) -> None:
         """The warm start → `models/sft`."""
+        self._supervised("sft", self.config.sft, self.base, "sft", self.models / "sft")
+
+    def _supervised(self, stage: str, config: SFTConfig, model: Path, rows: str, out: Path) -> None:
         from rl_align.engine import sft
 
-        root = self.checkpoints / "sft"
+        root = self.checkpoints / stage
         resume = self._resume(root)
-        if _step(resume) < self.config.sft.steps:
+        if _step(resume) < config.steps:
             sft.run(
                 self.config.engine,
-                self.config.sft,
-                model=self.base,
-                train_file=self.data / "sft.parquet",
+                config,
+                model=model,
+                train_file=self.data / f"{rows}.parquet",
                 folder=self.folder,
                 resume_from=resume,
                 name=self.folder.name,
+                stage=stage,
                 command_began=self._stage_began,
             )
-        self._export(root, self.models / "sft", self.config.sft.steps, "huggingface")
+        self._export(root, out, config.steps, "huggingface")
 
     def train_grpo(self) -> None:
         """Reinforcement learning → `models/grpo`."""

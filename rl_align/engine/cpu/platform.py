@@ -1,7 +1,8 @@
 """`PlatformCPU`: verl's platform interface on a machine without an accelerator.
 
 Registered under the name "cpu" through verl's public `PlatformRegistry`. Ray's resource "GPU" serves as a *logical* slot: Ray is
-started with `num_gpus=<slots>`, and each trainer rank takes one. There is no IPC, so verl syncs weights through POSIX shared memory.
+started with `num_gpus=<slots>`, and each trainer rank takes one. There is no IPC, so verl syncs weights through POSIX shared
+memory.
 """
 
 from __future__ import annotations
