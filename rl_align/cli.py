@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from rl_align.errors import UserError
+from rl_align.errors import EngineFailed, UserError
 
 PROG = "rl-align"
 OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run([a for a in arguments if a != "--debug"])
     except UserError as error:
-        return _fail(f"error: {error}", BAD_INPUT, debug)
+        return _fail(f"error: {error}", FAILED if isinstance(error, EngineFailed) else BAD_INPUT, debug)
     except KeyboardInterrupt:
         return _fail("interrupted; run the same command again to continue", INTERRUPTED, debug)
     except BrokenPipeError:

@@ -24,5 +24,9 @@ class UserError(Exception):
         super().__init__("; ".join(parts))
 
 
+class EngineFailed(UserError):
+    """The engine broke or ran out of time: not the person's input. The command line exits with code 1."""
+
+
 class EngineBusy(UserError):
     """Another engine run holds this machine."""

@@ -69,6 +69,45 @@ def test_images_with_equal_sums_are_not_taken_for_equal():
     assert distinct(pixels, grid) == ([0, 1], [0, 1, 0])
 
 
+def test_windows_of_one_length_attend_as_a_batch_as_they_do_one_by_one():
+    from transformers.models.qwen2_5_vl import modeling_qwen2_5_vl as module
+    from transformers.models.qwen2_5_vl.configuration_qwen2_5_vl import Qwen2_5_VLVisionConfig
+
+    from rl_align.engine import vision
+
+    config = Qwen2_5_VLVisionConfig(hidden_size=32, num_heads=4)
+    config._attn_implementation = "sdpa"
+    torch.manual_seed(0)
+    attention = module.Qwen2_5_VLVisionAttention(config)
+    original = module.Qwen2_5_VLVisionAttention.forward.__wrapped__
+    batched = vision.batch(original, module.apply_rotary_pos_emb_vision)
+    states, angles = torch.randn(24, 32), torch.randn(24, 8)
+    position = {"position_embeddings": (angles.cos(), angles.sin())}
+    for windows in ([0, 8, 16, 24], [0, 6, 24]):
+        bounds = torch.tensor(windows, dtype=torch.int32)
+        wanted, found = original(attention, states, bounds, **position), batched(attention, states, bounds, **position)
+        assert torch.allclose(found, wanted, atol=1e-5), windows
+
+
+def test_log_probabilities_equal_the_softmax_in_chunks_and_in_any_precision(monkeypatch):
+    from rl_align.engine import logprobs
+
+    monkeypatch.setattr(logprobs, "CHUNK", 64)  # several chunks
+    torch.manual_seed(0)
+    logits, labels = torch.randn(3, 7, 16, requires_grad=True), torch.randint(0, 16, (3, 7))
+    wanted = logits.log_softmax(-1).gather(-1, labels[..., None]).squeeze(-1)
+    found = logprobs.logprobs_from_logits(logits, labels)
+    assert found.shape == (3, 7) and torch.allclose(found, wanted, atol=1e-6)
+    assert logprobs.logprobs_from_logits(logits.bfloat16(), labels).dtype is torch.float32
+
+
+def test_a_loss_that_is_not_finite_raises_an_alarm(tmp_path):
+    record = StepRecord(settings(tmp_path))
+    record.drawn = []
+    record.log({"loss/train": float("nan")}, 1)
+    assert json.loads((tmp_path / "metrics.jsonl").read_text())["alarm/not_finite"] == 1
+
+
 def test_rename_keeps_parts_of_the_step_and_finite_scalars():
     data = {"timing_s/step": 4.0, "timing_s/gen": 1.0, "timing_s/update_actor": 2.0, "timing_s/other": 9.0,
             "actor/grad_norm": float("nan"), "actor/lr": 1e-3, "num_turns/mean": 2, "text": "x"}  # fmt: skip
@@ -83,7 +122,7 @@ def told(item, reward, status="ok", text="t", **components):
 def test_summary_never_counts_unscored_as_zero():
     rows = [Row("p", "0", reward=1.0, components={"citation": 1.0}),
             Row("p", "1", status=Status.JUDGE_UNSCORED, components={"citation": None}), None]  # fmt: skip
-    metrics = summarise([told("i", 1.0), told("i", None, "judge_unscored"), {}], assign(rows), {})
+    metrics = summarise([told("i", 1.0), told("i", None, "judge_unscored"), {}], assign(rows))
     assert metrics["reward/total"] == 1.0 and metrics["reward/citation/responder"] == 1.0
     assert metrics["credit/unscored"] == 1 and metrics["credit/rows"] == 2
     assert metrics["status/judge_unscored"] == 1 and metrics["credit/lonely_groups"] == 1
@@ -128,7 +167,9 @@ def test_a_damaged_checkpoint_falls_back_and_says_so(tmp_path):
     (tmp_path / "global_step_3" / "model.pt").write_bytes(b"short")
     said: list[str] = []
     assert resume_point(tmp_path, said.append) == tmp_path / "global_step_2"
-    assert said == ["checkpoint global_step_3 is not trusted (model.pt has 5 bytes, its manifest says 10); using the one before it"]
+    assert said == [
+        "    checkpoint global_step_3 is not trusted (model.pt has 5 bytes, its manifest says 10); using the one before it"
+    ]
     assert not (tmp_path / "global_step_3").exists(), "the engine must not find it"
     (tmp_path / "global_step_4").mkdir()  # never sealed
     (tmp_path / "global_step_4" / "model.pt").write_bytes(b"x")

@@ -88,8 +88,13 @@ def test_right_answers_score_perfectly(world, tmp_path):
     task = build(world, tokens=SPECIAL, max_tokens=160, temperature=0.0, recorder=recorder)
     log, rates = _run(task, _mock(world, lambda item: transcript(item, PERFECT)), tmp_path)
     assert rates == {
-        "attack_success": 0, "over_refusal": 0, "behaviour_accuracy": 1, "citation_exact": 1, "helpfulness": 1,
-        "format_ok": 1, "unparsed": 0,
+        "attack_success": 0,
+        "over_refusal": 0,
+        "behaviour_accuracy": 1,
+        "citation_exact": 1,
+        "helpfulness": 1,
+        "format_ok": 1,
+        "unparsed": 0,
     }
     rows = recorder.finish()
     assert [r["item_id"] for r in rows] == [i.id for i in world]
@@ -245,8 +250,12 @@ def test_a_prompt_that_is_too_long_is_unparsed_not_lost(world, folders, tmp_path
     model, data = folders
     with endpoint(lambda body: (400, "This model's maximum context length is 512 tokens.")) as (url, _):
         results = evaluate(
-            {"m": model}, {"heldout": data}, tmp_path / "eval", EvalConfig(sampled=False, limit=2),
-            start=_starter(url, []), progress=lambda *p: None,
+            {"m": model},
+            {"heldout": data},
+            tmp_path / "eval",
+            EvalConfig(sampled=False, limit=2),
+            start=_starter(url, []),
+            progress=lambda *p: None,
         )
     assert results["m"]["heldout"]["greedy"]["unparsed"] == 1
     row = json.loads((tmp_path / "eval" / "m" / "heldout" / "greedy.jsonl").read_text().splitlines()[0])

@@ -31,7 +31,7 @@ from rl_align.report.untrusted import MAX_EDGE, picture, picture_file, shown
 from rl_align.runfiles.atomic import write_json
 from rl_align.transcript.responder import parse_response, render_response
 
-HOSTILE = '</pre></q><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*7 }}"\'&lt;\x00\x1b[31m\u202e'
+HOSTILE = "</pre></q><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*7 }}\"'&lt;\x00\x1b[31m\u202e"
 REFUSAL = render_response(
     think="I refuse.", description="A thing.", assessment="A risk.", answer="I cannot help with this.", safe=True
 )
@@ -76,9 +76,18 @@ def run(tmp_path_factory):
     for step in range(1, 9):
         rows = [
             {
-                "step": step, "item_id": item.id, "session": 0, "prompt": item.prompt, "image": "images/a.png",
-                "text": transcript(item, TeacherConfig()), "breakdown": {"citation": k / 10, "helpfulness": None},
-                "reward": k / 10, "advantage": 0.5, "status": "ok", "kept": True, "tokens": 80,
+                "step": step,
+                "item_id": item.id,
+                "session": 0,
+                "prompt": item.prompt,
+                "image": "images/a.png",
+                "text": transcript(item, TeacherConfig()),
+                "breakdown": {"citation": k / 10, "helpfulness": None},
+                "reward": k / 10,
+                "advantage": 0.5,
+                "status": "ok",
+                "kept": True,
+                "tokens": 80,
             }
             for k, item in enumerate(items[:8])
         ]
@@ -98,8 +107,15 @@ def test_the_summary_has_exactly_its_fields(run):
     assert set(summary) == {"models", "timing_s", "seed", "versions"}
     fields = {"n_harmful", "n_benign", *METRICS}
     assert fields == {
-        "n_harmful", "n_benign", "attack_success", "over_refusal", "behaviour_accuracy", "citation_exact", "helpfulness",
-        "format_ok", "unparsed",
+        "n_harmful",
+        "n_benign",
+        "attack_success",
+        "over_refusal",
+        "behaviour_accuracy",
+        "citation_exact",
+        "helpfulness",
+        "format_ok",
+        "unparsed",
     }
     for model in ("sft", "grpo"):
         for split in SPLITS:
@@ -172,10 +188,23 @@ def test_the_page_is_self_contained_and_nothing_of_a_model_gets_out_of_its_place
 def test_the_page_shows_what_there_is(run):
     text = write_html(run).read_text()
     for wanted in (
-        "heldout_combinations – Greedy", "heldout_paraphrases – Sampled", "Training: sft", "Training: grpo", "reward components",
-        "Engine ready 31 s", "Alarm in grpo, step 8", "Best, steps", "Worst, steps", "ok 48, parse_error 8, timeout 8",
-        "1 damaged lines", "What grpo still gets wrong", "over-refusal 2.",
-        "I cannot help with this.", "Wilson", "seconds of a step", "unscored",
+        "heldout_combinations – Greedy",
+        "heldout_paraphrases – Sampled",
+        "Training: sft",
+        "Training: grpo",
+        "reward components",
+        "Engine ready 31 s",
+        "Alarm in grpo, step 8",
+        "Best, steps",
+        "Worst, steps",
+        "ok 48, parse_error 8, timeout 8",
+        "1 damaged lines",
+        "What grpo still gets wrong",
+        "over-refusal 2.",
+        "I cannot help with this.",
+        "Wilson",
+        "seconds of a step",
+        "unscored",
     ):
         assert wanted in text, wanted
 

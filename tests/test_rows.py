@@ -53,6 +53,7 @@ def test_sft_rows_end_in_the_transcript(tmp_path):
     assert done == 1
     assert pq.read_table(path).to_pylist() == [
         {
+            "item_id": "a",
             "messages": [
                 {"role": "user", "content": "<image>What is it?"},
                 {"role": "assistant", "content": transcript},

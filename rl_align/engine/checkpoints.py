@@ -37,7 +37,7 @@ def resume_point(root: Path, say: Any = print) -> Path | None:
     """
 
     def damaged(folder: Path, problems: list[str]) -> None:
-        say(f"checkpoint {folder.name} is not trusted ({problems[0]}); using the one before it")
+        say(f"    checkpoint {folder.name} is not trusted ({problems[0]}); using the one before it")
 
     good = last_good(root, damaged)
     for folder in reversed(numbered_folders(root)):

@@ -184,6 +184,10 @@ def check(engine: EngineConfig, sft: SFTConfig, grpo: GRPOConfig) -> list[tuple[
         ("grpo.correlation_every", grpo.correlation_every),
     ):
         need(value > 0, key, value, "a positive number")
+    for key, steps in (("sft", sft), ("grpo", grpo)):
+        need(steps.save_every > 0, f"{key}.save_every", steps.save_every, "a positive number")
+        need(steps.keep_checkpoints > 0, f"{key}.keep_checkpoints", steps.keep_checkpoints, "a positive number")
+    need(engine.nodes == 1, "engine.nodes", engine.nodes, "1: training on several nodes is not supported")
     need(grpo.rollouts_per_prompt > 1, "grpo.rollouts_per_prompt", grpo.rollouts_per_prompt, "at least 2")
     need(grpo.estimator in ESTIMATORS, "grpo.estimator", grpo.estimator, " | ".join(ESTIMATORS))
     need(
@@ -197,4 +201,10 @@ def check(engine: EngineConfig, sft: SFTConfig, grpo: GRPOConfig) -> list[tuple[
     need(sft.batch_size % ranks == 0, "sft.batch_size", sft.batch_size, f"a multiple of the {ranks} training ranks")
     rollouts = grpo.prompts_per_step * grpo.rollouts_per_prompt
     need(rollouts % ranks == 0, "grpo.prompts_per_step × rollouts_per_prompt", rollouts, f"a multiple of {ranks} ranks")
+    if not problems:
+        for key, rows, micro in (
+            ("sft.micro_batch_size", sft.batch_size // ranks, sft.micro_batch_size),
+            ("grpo.micro_batch_size", rollouts // ranks, grpo.micro_batch_size),
+        ):
+            need(rows % min(micro, rows) == 0, key, micro, f"a divisor of the {rows} rows of one device and step")
     return problems

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rl_align.errors import UserError
+from rl_align.errors import EngineFailed
 
 
 def failures_log(folder: Path) -> Path:
@@ -14,8 +14,8 @@ def failures_log(folder: Path) -> Path:
     return path
 
 
-def engine_failure(stage: str, error: Exception, folder: Path, before: int = 0) -> UserError:
-    """A UserError for what an engine process raised.
+def engine_failure(stage: str, error: Exception, folder: Path, before: int = 0) -> EngineFailed:
+    """An error for what an engine process raised.
 
     Args:
         stage: Name of the stage.
@@ -26,11 +26,11 @@ def engine_failure(stage: str, error: Exception, folder: Path, before: int = 0) 
     log = folder / "logs" / f"{stage.lower()}-failure.txt"
     log.parent.mkdir(parents=True, exist_ok=True)
     failed = failures_log(folder)
-    groups = failed.read_text(errors="replace")[before:] if failed.exists() else ""
+    groups = failed.read_bytes()[before:].decode(errors="replace") if failed.exists() else ""
     log.write_text(f"{error}\n\n{groups}")
     lines = [line.strip() for line in (groups or str(getattr(error, "cause", None) or error)).splitlines() if line.strip()]
     causes = [line for line in lines if "Error" in line.split(":")[0]] or lines
-    return UserError(
+    return EngineFailed(
         f"the engine failed: {causes[-1][:300] if causes else type(error).__name__}",
         where=stage,
         fix=f"the whole message is in {log}; the same command goes on from the last checkpoint",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rl_align.errors import UserError
+from rl_align.errors import EngineFailed
+from rl_align.runfiles.lock import WORKER, engine_lock
 
 from . import env, verl_config
 from .config import EngineConfig, GRPOConfig, Platform
@@ -51,7 +51,8 @@ def run(
         command_began: Unix time at which the person's command began, for `time/ready`.
 
     Raises:
-        UserError: A setting that the installed verl does not have, a run over its deadline, or an engine that failed.
+        UserError: A setting that the installed verl does not have.
+        EngineFailed: A run over its deadline, or an engine that failed.
     """
     import ray
 
@@ -90,14 +91,14 @@ def run(
             if done:
                 break
         else:
-            raise UserError(
+            raise EngineFailed(
                 f"GRPO took longer than {engine.deadline_minutes:g} minutes",
                 where="engine.deadline_minutes",
                 fix="run the same command again to go on from the last checkpoint, or raise the deadline",
             )
         try:
             ray.get(work)
-        except ray.exceptions.RayTaskError as error:
+        except ray.exceptions.RayError as error:
             raise engine_failure("GRPO", error, folder, failed_before) from error
 
 
@@ -114,10 +115,14 @@ class ray_cluster:  # noqa: N801 - used as a context manager
         if ray.is_initialized():
             return
         self.ours = True
-        options: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
-        if os.environ.get("RAY_ADDRESS"):
-            options = {"log_to_driver": False}
-        elif self.engine.platform is Platform.cpu:
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+        if os.environ.get("RAY_ADDRESS") and self.engine.platform is not Platform.cpu:
+            # Workers of a cluster that was there before do not inherit our environment.
+            ray.init(**options, runtime_env={"env_vars": env.variables(self.engine)})
+            return
+        # Without an address Ray would join whatever cluster the machine has.
+        options |= {"address": "local", "include_dashboard": False}
+        if self.engine.platform is Platform.cpu:
             options |= {
                 "num_cpus": LOGICAL_CPUS,
                 "num_gpus": self.engine.devices_per_node,
@@ -137,6 +142,13 @@ class TaskRunner:
 
     def train(self, keys: Mapping[str, Any], extra: list[str], settings: Mapping[str, Any]) -> None:
         """Composes verl's configuration, puts our trainer, sampler and server in, and runs."""
+        from . import plugin
+
+        plugin.assert_platform()
+        with engine_lock(settings["folder"], WORKER):
+            self._train(keys, extra, settings)
+
+    def _train(self, keys: Mapping[str, Any], extra: list[str], settings: Mapping[str, Any]) -> None:
         from omegaconf import OmegaConf, open_dict
         from verl.trainer.main_ppo import TaskRunnerV1
         from verl.trainer.ppo.utils import need_critic, need_reference_policy
@@ -144,10 +156,9 @@ class TaskRunner:
         from verl.utils.config import validate_config
         from verl.utils.device import auto_set_device
 
-        from . import plugin, rollout_server, sampler
+        from . import rollout_server, sampler
         from .trainer import Trainer
 
-        plugin.assert_platform()
         config = verl_config.compose(verl_config.GRPO_DEFAULTS, keys, extra)
         auto_set_device(config)
         validate_config(config, use_reference_policy=need_reference_policy(config), use_critic=need_critic(config))
@@ -160,8 +171,3 @@ class TaskRunner:
         trainer_base.ReplayBuffer = sampler.GroupSampler
         trainer_base.TRAINER_REGISTRY["sync"] = Trainer  # the name stays "sync": verl branches on it
         TaskRunnerV1.__ray_actor_class__().run(config)
-
-
-def settings_of(config: Any) -> dict[str, Any]:
-    """A configuration dataclass as plain data."""
-    return asdict(config)

@@ -30,6 +30,8 @@ PARTS = {
 #: Metrics of verl that say nothing here (one turn, no staleness) or that we keep under other names.
 DROPPED = ("training/off_policy/", "training/num_turns/", "num_turns/", "global_seqlen/", "timing_", "training/epoch")
 CORRELATION = "training/rollout_actor_probs_pearson_corr"
+#: A value of these that is not finite means that training is broken.
+WATCHED = (CORRELATION, "actor/pg_loss", "actor/grad_norm", "loss/train")
 
 
 class StepRecord:
@@ -63,12 +65,16 @@ class StepRecord:
 
     def credited(self, step: int, keys: Sequence[str], told: Sequence[Any], credit: Credit, metrics: dict) -> None:
         """Takes a batch's rewards and advantages; adds our metrics to the step's."""
-        metrics |= summarise(told, credit, weights=dict(self.settings["weights"]))
+        metrics |= summarise(told, credit)
         self._step = {"step": step, "keys": list(keys), "told": list(told), "credit": credit}
 
     def log(self, data: Mapping[str, Any], step: int) -> None:
         """Writes the step, in an order that makes it redone, never lost, when the process is killed in between."""
         values = rename(data) | self._extra
+        broken = [name for name in WATCHED if name in data and not math.isfinite(float(data[name]))]
+        if broken:
+            values["alarm/not_finite"] = len(broken)
+            self.progress.say(f"{self.stage}: ALARM at step {step}: {', '.join(broken)} is not a finite number")
         self._extra = {}
         self._alarm(values, step)
         append_line(self.folder / "metrics.jsonl", {"stage": self.stage, "step": step, **values})
@@ -161,7 +167,7 @@ class StepRecord:
         self.progress.say(" | ".join(shown))
 
 
-def summarise(told: Sequence[Any], credit: Credit, weights: Mapping[str, float]) -> dict[str, float]:
+def summarise(told: Sequence[Any], credit: Credit) -> dict[str, float]:
     """Metrics of one credited batch, by slash path; means are over scored rows only."""
     rows = [(t, row, keep) for t, row, keep in zip(told, credit.rows, credit.keep, strict=True) if row]
     metrics: dict[str, float] = {

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rl_align.errors import UserError
+from rl_align.errors import EngineFailed
 from rl_align.runfiles.atomic import write_json
+from rl_align.runfiles.lock import WORKER, engine_lock
 
 from . import env, verl_config
 from .config import EngineConfig, Platform, SFTConfig
@@ -35,7 +36,7 @@ def run(
     """Trains until `sft.steps` are done; arguments as in `rl_align.engine.grpo.run`, `stage` names records and checkpoints.
 
     Raises:
-        UserError: A setting that the installed verl does not have, a run over its deadline, or a trainer that failed.
+        EngineFailed: A run over its deadline, or a trainer that failed.
     """
     settings = {
         "folder": str(folder),
@@ -78,7 +79,7 @@ def run(
                 time.sleep(0.2)
                 follow.show()
                 if time.monotonic() > deadline:
-                    raise UserError(
+                    raise EngineFailed(
                         f"{stage} took longer than {engine.deadline_minutes:g} minutes",
                         where="engine.deadline_minutes",
                         fix="run the same command again to go on from the last checkpoint, or raise the deadline",
@@ -88,7 +89,7 @@ def run(
             _kill_group(process)
     if code:
         lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-        raise UserError(
+        raise EngineFailed(
             f"the trainer failed: {lines[-1].strip() if lines else f'exit code {code}'}",
             where=stage,
             fix=f"its messages are in {log}; the same command goes on from the last checkpoint",
@@ -162,7 +163,14 @@ def _work(job: Mapping[str, Any]) -> None:
 
         def _build_ckpt_handler(self) -> None:
             super()._build_ckpt_handler()
-            save = self.ckpt_handler.save_checkpoint
+            save, load_order = self.ckpt_handler.save_checkpoint, self.ckpt_handler._load_dataloader_state
+
+            def unless_epoch_ended(path: str) -> None:
+                # A state taken at the end of an epoch yields one empty epoch, which would shift the order of all that follow.
+                if int(str(path).rpartition("_")[2]) % len(self.train_dataloader):
+                    load_order(path)
+
+            self.ckpt_handler._load_dataloader_state = unless_epoch_ended
 
             def sealed(step: int) -> None:
                 save(step)
@@ -188,5 +196,15 @@ def _work(job: Mapping[str, Any]) -> None:
     destroy_global_process_group()
 
 
+def _main() -> None:
+    _die_with_parent()  # torchrun starts ranks in sessions of their own
+    job = json.loads(Path(sys.argv[1]).read_text())
+    if os.environ["RANK"] == "0":
+        with engine_lock(job["settings"]["folder"], WORKER):
+            _work(job)
+    else:
+        _work(job)
+
+
 if __name__ == "__main__":
-    _work(json.loads(Path(sys.argv[1]).read_text()))
+    _main()

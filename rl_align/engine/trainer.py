@@ -94,6 +94,8 @@ class Trainer(PPOTrainerSync):
             for tag, k in zip(batch.tags, keep, strict=True)
         ]
         batch = tq.kv_batch_put(keys=batch.keys, partition_id=batch.partition_id, fields=fields, tags=tags)
+        groups = len({row.uid for row in result.rows if row})
+        metrics["status/failed_group"] = max(0, self.config.data.train_batch_size - groups)
         self.record.credited(self.global_steps, batch.keys, [extra.get("rl", {}) for extra in told], result, metrics)
         return batch
 

@@ -65,6 +65,7 @@ def grpo_settings(
     """
     prompts, n = grpo.prompts_per_step, grpo.rollouts_per_prompt
     longest = grpo.max_prompt_tokens + grpo.max_response_tokens
+    micro = min(grpo.micro_batch_size, prompts * n // (engine.nodes * engine.devices_per_node))
     actor, rollout, model_key = "actor_rollout_ref.actor", "actor_rollout_ref.rollout", "actor_rollout_ref.model"
     settings: dict[str, Any] = {
         "algorithm.adv_estimator": "grpo",
@@ -96,7 +97,7 @@ def grpo_settings(
         f"{actor}.grad_clip": grpo.clip_grad,
         f"{actor}.optim.clip_grad": grpo.clip_grad,
         f"{actor}.ppo_mini_batch_size": prompts,
-        f"{actor}.ppo_micro_batch_size_per_gpu": grpo.micro_batch_size,
+        f"{actor}.ppo_micro_batch_size_per_gpu": micro,
         f"{actor}.clip_ratio": grpo.clip_low,
         f"{actor}.clip_ratio_low": grpo.clip_low,
         f"{actor}.clip_ratio_high": grpo.clip_high,
@@ -123,7 +124,7 @@ def grpo_settings(
         f"{rollout}.calculate_log_probs": True,
         # verl's default is "dummy": with Qwen-VL that randomises the folded image normalisation, which no sync restores.
         f"{rollout}.load_format": "auto",
-        f"{rollout}.log_prob_micro_batch_size_per_gpu": grpo.micro_batch_size,
+        f"{rollout}.log_prob_micro_batch_size_per_gpu": micro,
         f"{rollout}.agent.agent_loop_manager_class": "rl_align.engine.rollout_worker.GroupAgentLoopManager",
         f"{rollout}.agent.default_agent_loop": "responder",
         "reward.num_workers": 0,  # rewards are computed in the agent loop
@@ -183,7 +184,7 @@ def sft_settings(
     settings: dict[str, Any] = {
         "data.train_files": str(train_file),
         "data.train_batch_size": sft.batch_size,
-        "data.micro_batch_size_per_gpu": sft.micro_batch_size,
+        "data.micro_batch_size_per_gpu": min(sft.micro_batch_size, sft.batch_size // (engine.nodes * engine.devices_per_node)),
         "data.max_length": sft.max_tokens,
         "data.use_dynamic_bsz": False,
         "data.truncation": "error",  # filtered, with reasons, when the rows were made

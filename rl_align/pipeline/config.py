@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from reward.config import RewardConfig
+from reward.config import Composition, RewardConfig
 from rl_align.data.sources.mix import RealInputsConfig
 from rl_align.engine.config import EngineConfig, GRPOConfig, SFTConfig
 from rl_align.engine.config import check as check_engine
@@ -72,10 +72,20 @@ def resolve(config: RunConfig) -> RunConfig:
         _named("pictograms", check, config.pictograms)
         _named("teacher", check_teacher, config.teacher)
     problems = check_engine(config.engine, config.sft, config.grpo)
+    eyes = check_engine(config.engine, config.pretrain, config.grpo) if config.pretrain.steps else []
+    problems += [(key.replace("sft.", "pretrain."), *rest) for key, *rest in eyes if key.startswith("sft.")]
     if problems:
         key, problem, expected = problems[0]
         raise UserError(problem, where=key, expected=expected)
     check_eval(config.eval)
+    if config.source is Source.real_inputs and config.evaluate:
+        raise UserError("there are no held-out splits of real inputs", where="evaluate", expected="false")
+    if config.grpo.estimator == "gdpo" and (config.reward.format_gate or config.reward.composition is not Composition.weighted):
+        raise UserError(
+            "gdpo normalises each component by itself and knows no gate",
+            where="grpo.estimator",
+            expected="reward.composition=weighted and reward.format_gate=false with it",
+        )
     if config.source is Source.real_inputs and config.warm_start:
         raise UserError("there are no transcripts for real inputs", where="warm_start", expected="false")
     sections = {}

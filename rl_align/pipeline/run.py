@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,11 @@ from rl_align.config import load_config, to_yaml
 from rl_align.data.quarantine import Quarantine
 from rl_align.engine.config import SFTConfig
 from rl_align.errors import UserError
+from rl_align.eval.config import check as check_eval
 from rl_align.pipeline.config import RunConfig, Source, resolve
 from rl_align.pipeline.stages import Stage, run_stages
 from rl_align.runfiles.atomic import write_json, write_text
-from rl_align.runfiles.lock import engine_lock
+from rl_align.runfiles.lock import engine_lock, wait_for_workers
 
 HELD_OUT = ("heldout_combinations", "heldout_paraphrases")
 SCORER = "rl_align.engine.scoring:responder"
@@ -28,12 +29,11 @@ class Run:
 
     Args:
         config: Resolved configuration.
-        began: Unix time at which the command began.
     """
 
-    def __init__(self, config: RunConfig, began: float):
-        self.config, self.began = config, began
-        self.folder = Path(config.folder)
+    def __init__(self, config: RunConfig):
+        self.config = config
+        self.folder = Path(config.folder).absolute()  # engine processes may stand elsewhere
         self.data, self.models = self.folder / "data", self.folder / "models"
         self.checkpoints = self.folder / "checkpoints"
 
@@ -60,7 +60,7 @@ class Run:
     def stages(self) -> list[Stage]:
         """The pipeline of this run."""
         c = self.config
-        engine = asdict(c.engine)
+        supervised, reinforced = part(c.engine, "extra", "rollout_dtype", "tensor_parallel"), part(c.engine, "extra_sft")
         stages = [
             Stage("data", self.make_data, [c.source.value, asdict(c.pictograms), asdict(c.real_inputs)], [], self.splits()),
             *([] if c.model.path else [Stage("model", self.make_model, asdict(c.model), self.splits()[:1], [self.untrained])]),
@@ -79,14 +79,14 @@ class Run:
         if self.names_pictures:
             inputs = [self.untrained, self.data / "captions.parquet"]
             outputs, partial = [self.base], [self.checkpoints / "pretrain"]
-            stages.append(Stage("pretrain", self.train_eyes, [asdict(c.pretrain), engine], inputs, outputs, partial))
+            stages.append(Stage("pretrain", self.train_eyes, [part(c.pretrain), supervised], inputs, outputs, partial))
         if c.warm_start:
             inputs = [self.base, self.data / "sft.parquet"]
             outputs, partial = [self.models / "sft"], [self.checkpoints / "sft"]
-            stages.append(Stage("sft", self.train_sft, [asdict(c.sft), engine], inputs, outputs, partial))
+            stages.append(Stage("sft", self.train_sft, [part(c.sft), supervised], inputs, outputs, partial))
         inputs = [self.start, self.data / "grpo.parquet"]
         outputs, partial = [self.models / "grpo"], [self.checkpoints / "grpo"]
-        stages.append(Stage("grpo", self.train_grpo, [asdict(c.grpo), asdict(c.reward), engine], inputs, outputs, partial))
+        stages.append(Stage("grpo", self.train_grpo, [part(c.grpo), asdict(c.reward), reinforced], inputs, outputs, partial))
         if c.evaluate:
             inputs = [*self.models_to_measure().values(), *self.splits_to_measure().values()]
             stages.append(Stage("eval", self.evaluate, asdict(c.eval), inputs, [self.folder / "eval" / "results.json"]))
@@ -266,7 +266,6 @@ def run(config_path: str | Path, overrides: Sequence[str] = (), *, dry_run: bool
         UserError: Anything a person can put right.
         StageFailed: Anything else.
     """
-    began = time.time()
     config = resolve(load_config(RunConfig, config_path, overrides))
     if dry_run:
         from rl_align.pipeline.estimate import explain
@@ -274,9 +273,10 @@ def run(config_path: str | Path, overrides: Sequence[str] = (), *, dry_run: bool
         print(to_yaml(config), end="")
         print("\n".join(f"# {line}" for line in explain(config)))
         return
-    work = Run(config, began)
-    print(f"run folder: {work.folder}")
+    work = Run(config)
+    print(f"run folder: {config.folder}")
     with engine_lock(str(work.folder)):
+        wait_for_workers()
         work.folder.mkdir(parents=True, exist_ok=True)
         write_text(work.folder / "config.yaml", to_yaml(config))
         timing = run_stages(work.folder, work.stages())
@@ -306,13 +306,16 @@ def load_run(folder: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
 
 def evaluate(folder: str | Path, overrides: Sequence[str] = ()) -> None:
     """Measures the models of a run again and writes its report."""
-    config = load_run(folder, overrides)
-    work = Run(config, time.time())
-    work.folder = Path(folder)
-    with engine_lock(str(folder)):
-        timing = run_stages(work.folder, [stage for stage in work.stages() if stage.name == "eval"])
-        from rl_align.pipeline.stages import timings
+    from rl_align.pipeline.stages import timings
 
+    config = replace(load_run(folder, overrides), folder=str(folder))
+    check_eval(config.eval)
+    work = Run(config)
+    stages = [stage for stage in work.stages() if stage.name == "eval"]
+    if not stages:
+        raise UserError("this run has nothing to measure", where=f"{folder}/config.yaml", expected="evaluate: true")
+    with engine_lock(str(folder)):
+        timing = run_stages(work.folder, stages)
         write_report(work.folder, config, timings(work.folder) | timing)
 
 
@@ -323,8 +326,17 @@ def report(folder: str | Path) -> None:
     write_report(Path(folder), load_run(folder), timings(Path(folder)))
 
 
+#: What changes how fast or how safely a stage runs, and not what comes out of it: changing it runs nothing again.
+HOUSEKEEPING = {
+    "deadline_minutes", "step_deadline_s", "threads", "kv_cache_gb", "gpu_memory_utilization", "offload",
+    "gradient_checkpointing", "save_every", "keep_checkpoints", "correlation_alarm",
+}  # fmt: skip
+
+
+def part(section: Any, *leave: str) -> dict[str, Any]:
+    """What a stage's outputs depend on in a section of the configuration."""
+    return {key: value for key, value in asdict(section).items() if key not in HOUSEKEEPING and key not in leave}
+
+
 def _step(checkpoint: Path | None) -> int:
     return int(checkpoint.name.rpartition("_")[2]) if checkpoint else 0
-
-
-Console = Callable[[str], None]

@@ -21,6 +21,8 @@ from rl_align.errors import EngineBusy, UserError
 
 #: The leading NUL makes it abstract: a name in the kernel, not in the file system.
 ADDRESS = "\0rl_align.engine"
+#: Held by the process that writes records and checkpoints. It may outlive a killed command for a moment.
+WORKER = "\0rl_align.engine.worker"
 
 
 @contextmanager
@@ -45,6 +47,19 @@ def engine_lock(run: str, address: str = ADDRESS) -> Iterator[None]:
         finally:
             # A thread blocked in accept() keeps the socket alive through close(); shutdown() wakes it.
             server.shutdown(socket.SHUT_RDWR)
+
+
+def wait_for_workers(patience_s: float = 60.0) -> None:
+    """Waits until a killed command's worker has ended.
+
+    Raises:
+        EngineBusy: It has not after `patience_s`.
+    """
+    deadline = time.monotonic() + patience_s
+    while (found := holder(WORKER)) is not None:
+        if time.monotonic() > deadline:
+            raise _busy(found)
+        time.sleep(0.1)
 
 
 def holder(address: str = ADDRESS, timeout_s: float = 1.0) -> dict[str, object] | None:

@@ -1,0 +1,78 @@
+"""The pipeline's own logic: what a stage depends on, what is refused before anything starts, where things lie."""
+
+from __future__ import annotations
+
+import pytest
+
+from rl_align.config import load_config
+from rl_align.errors import UserError
+from rl_align.pipeline.config import RunConfig, resolve
+from rl_align.pipeline.estimate import explain, memory_bytes
+from rl_align.pipeline.run import Run, load_run, run
+
+QUICKSTART = "experiments/pictograms/quickstart.yaml"
+GPU = "experiments/qwen/qwen2_5_vl_7b.yaml"
+
+
+def stages(*overrides):
+    work = Run(resolve(load_config(RunConfig, QUICKSTART, list(overrides))))
+    return {stage.name: stage for stage in work.stages()}
+
+
+def test_stages_and_their_order():
+    assert list(stages()) == ["data", "model", "rows", "pretrain", "sft", "grpo", "eval"]
+    assert list(stages("pretrain.steps=0", "evaluate=false")) == ["data", "model", "rows", "sft", "grpo"]
+
+
+def test_raising_a_deadline_runs_nothing_again():
+    """Lock: the advice that an expired deadline gives must not throw the work away."""
+    before = stages()
+    for change in ("engine.deadline_minutes=300", "engine.threads=1", "grpo.save_every=7", "grpo.keep_checkpoints=9"):
+        after = stages(change)
+        assert {n: s.config_part for n, s in before.items()} == {n: s.config_part for n, s in after.items()}, change
+    changed = stages("grpo.learning_rate=1e-5")
+    assert [n for n in before if before[n].config_part != changed[n].config_part] == ["grpo"]
+
+
+def test_one_seed_changes_every_section():
+    base, other = (resolve(load_config(RunConfig, QUICKSTART, [f"seed={s}"])) for s in (0, 5))
+    for name in ("pictograms", "teacher", "model", "pretrain", "sft", "grpo", "eval"):
+        assert getattr(other, name).seed - getattr(base, name).seed == 5
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("grpo.stepz=1", "grpo.steps"),
+        ("grpo.steps=0", "grpo.steps"),
+        ("grpo.micro_batch_size=100", "grpo.micro_batch_size"),
+        ("sft.micro_batch_size=5", "sft.micro_batch_size"),
+        ("pretrain.batch_size=0", "pretrain.batch_size"),
+        ("engine.nodes=2", "engine.nodes"),
+        ("pictograms.train=0", "pictograms.train"),
+        ("grpo.estimator=gdpo", "gdpo"),
+        ("source=real_inputs", "evaluate"),
+        ("engine.platform=tpu", "engine.platform"),
+    ],
+)
+def test_what_cannot_work_is_refused_by_name(override, named):
+    with pytest.raises(UserError, match=named.replace(".", r"\.")):
+        resolve(load_config(RunConfig, QUICKSTART, [override]))
+
+
+def test_a_dry_run_explains_and_writes_nothing(tmp_path, capsys):
+    run(QUICKSTART, [f"folder={tmp_path / 'r'}", "grpo.steps=10"], dry_run=True)
+    text = capsys.readouterr().out
+    assert "# GRPO: 10 steps × 16 prompts × 8 rollouts = 1280 rollouts" in text and "memory (estimate)" in text
+    assert not (tmp_path / "r").exists()
+
+
+def test_the_gpu_twin_resolves():
+    config = resolve(load_config(RunConfig, GPU))
+    assert any("8 training device(s)" in line for line in explain(config))
+    assert memory_bytes(8e9, 8) == 8e9 * 18 - 8e9 * 14  # 16 bytes over 8 devices, 2 bytes each
+
+
+def test_a_folder_that_is_no_run_is_named(tmp_path):
+    with pytest.raises(UserError, match="no config.yaml"):
+        load_run(tmp_path)
