@@ -14,7 +14,7 @@ from rl_align.errors import UserError
 from rl_align.eval.config import EvalConfig, ServerConfig, check
 from rl_align.eval.metrics import METRICS, measure, rates, wilson
 from rl_align.eval.records import Recorder, outcomes
-from rl_align.eval.vocabulary import special_tokens, vision_bias
+from rl_align.models.vocabulary import special_tokens, vision_bias
 from rl_align.pictograms.truth import Outcome
 
 RIGHT_REFUSAL = Outcome(

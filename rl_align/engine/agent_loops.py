@@ -10,11 +10,9 @@ from typing import Any
 
 from verl.experimental.agent_loop.agent_loop import AgentLoopBase, AgentLoopMetrics, AgentLoopOutput, register
 
-from .scoring import Scored, Scorer
+from rl_align.models.vocabulary import vision_bias
 
-#: Sampling one of these makes training die with "image features and image tokens do not match".
-VISION_TOKENS = ("<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>")
-BANNED = -100.0
+from .scoring import Scored, Scorer
 
 
 @dataclass
@@ -55,8 +53,7 @@ class ResponderLoop(AgentLoopBase):
 
     def request(self, sampling_params: dict[str, Any], row: dict[str, Any], session: int = 0) -> dict[str, Any]:
         """Sampling parameters of one request: vision tokens banned, seeded by (run, item, step, session)."""
-        vocabulary = self.tokenizer.get_vocab()
-        banned = {vocabulary[t]: BANNED for t in VISION_TOKENS if t in vocabulary}
+        banned = vision_bias(self.tokenizer.get_added_vocab())
         key = f"{self.rollout_config.seed}/{row['extra_info']['item_id']}/{row['global_steps']}/{session}"
         seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") >> 1
         return {**sampling_params, "logit_bias": banned, "seed": seed}

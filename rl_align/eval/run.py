@@ -18,7 +18,7 @@ from rl_align.eval.metrics import measure
 from rl_align.eval.quiet import quiet_inspect
 from rl_align.eval.records import Recorder, outcomes, remove
 from rl_align.eval.server import Server, serving, tail
-from rl_align.eval.vocabulary import special_tokens
+from rl_align.models.vocabulary import special_tokens
 from rl_align.runfiles.atomic import write_json
 from rl_align.schema import Item
 

@@ -135,7 +135,7 @@ class Run:
         from rl_align.data.rows import grpo_rows, sft_rows
         from rl_align.engine.lengths import PromptLengths
         from rl_align.engine.scoring import label
-        from rl_align.eval.vocabulary import special_tokens
+        from rl_align.models.vocabulary import special_tokens
         from rl_align.pictograms import teacher
         from rl_align.pictograms.captions import PROMPT, caption
 

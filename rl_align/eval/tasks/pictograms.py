@@ -30,7 +30,7 @@ from rl_align.data.items import read_items
 from rl_align.data.rows import IMAGE_MARKER, chat
 from rl_align.eval.metrics import rates
 from rl_align.eval.records import Recorder, record
-from rl_align.eval.vocabulary import special_tokens, vision_bias
+from rl_align.models.vocabulary import special_tokens, vision_bias
 from rl_align.pictograms.truth import Outcome, judge
 from rl_align.policy.catalogue import Catalogue
 from rl_align.schema import Item
