@@ -16,7 +16,8 @@ import pytest
 
 from rl_align.engine.cpu import PATCHES
 
-MODULES = [*PATCHES, "rl_align.engine.cpu.torchvision_ops", "rl_align.engine.equal_lengths"]
+MODULES = [*PATCHES, "rl_align.engine.cpu.torchvision_ops", "rl_align.engine.equal_lengths", "rl_align.engine.logprobs"]
+MODULES += ["rl_align.engine.text_only"]
 
 if not importlib.util.find_spec("verl"):
     pytest.skip("verl is not installed (extra cpu or gpu)", allow_module_level=True)

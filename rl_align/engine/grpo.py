@@ -54,9 +54,9 @@ def run(
         UserError: A setting that the installed verl does not have.
         EngineFailed: A run over its deadline, or an engine that failed.
     """
+    env.apply(engine)  # before Ray is imported: it reads its settings then
     import ray
 
-    env.apply(engine)
     first = int(resume_from.name.rpartition("_")[2]) + 1 if resume_from else 1
     settings = {
         "folder": str(folder),

@@ -15,6 +15,8 @@ from typing import Any
 
 import torch
 
+from . import text_only
+
 FOR = {"transformers": "5.19.0"}
 
 #: Module, vision tower, its attention.
@@ -121,6 +123,7 @@ def batch(forward: Callable, rotate: Callable) -> Callable:
 
 def install() -> None:
     """Wraps the towers of the supported architectures. Safe to call twice."""
+    text_only.apply()
     for name, tower_name, attention_name in TOWERS:
         module = importlib.import_module(name)
         tower, attention = getattr(module, tower_name), getattr(module, attention_name)
