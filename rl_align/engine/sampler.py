@@ -54,8 +54,7 @@ class GroupSampler(ReplayBuffer):
         """Groups without signal.
 
         verl's own rule compares one number over all outputs of a prompt, counts an unscored rollout as 0 and raises on a prompt
-        without
-        any; ours is `credit.has_signal`.
+        without any; ours is `credit.has_signal`.
         """
         if partition_id == "val" or self.filter_groups_metric is None:
             return set(), Counter()
