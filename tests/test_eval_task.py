@@ -142,7 +142,10 @@ def test_the_task_reads_a_file_and_a_limit(folders):
 
 @contextmanager
 def endpoint(answer) -> Iterator[tuple[str, list[dict]]]:
-    """A chat completions endpoint; `answer(body)` returns a text, or a status and a message. Yields URL and requests."""
+    """A chat completions endpoint; `answer(body)` returns a text, a status and a message, or None to hang up.
+
+    Yields URL and requests.
+    """
     from aiohttp import web
 
     seen: list[dict] = []
@@ -153,6 +156,9 @@ def endpoint(answer) -> Iterator[tuple[str, list[dict]]]:
         told = answer(body)
         if isinstance(told, tuple):
             return web.json_response({"error": {"message": told[1]}}, status=told[0])
+        if told is None:  # what a client sees when the server closes an idle connection just then
+            request.transport.close()
+            return web.Response()
         choice = {"message": {"content": told}, "finish_reason": "stop"}
         return web.json_response({"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 4}})
 
@@ -225,6 +231,21 @@ def test_evaluate_measures_all_passes_and_repeats_nothing(world, folders, tmp_pa
     seeds = [b["seed"] for b in first if b["temperature"] > 0]
     assert len(set(seeds)) == 20 and len(seeds) == 40, "each item has its own stream, the same for every model"
     assert not any("seed" in b for b in first if b["temperature"] == 0)
+
+
+def test_a_connection_that_breaks_is_tried_again(world, folders, tmp_path):
+    """Lock: one connection closed at the wrong moment cost a whole evaluation."""
+    model, data = folders
+    answer, asked = _teacher_endpoint(world), []
+
+    def hangs_up_first(body):
+        asked.append(body)
+        return None if len(asked) in (1, 3, 4) else answer(body)
+
+    with endpoint(hangs_up_first) as (url, _):
+        start = _starter(url, [])
+        results = evaluate({"sft": model}, {"heldout": data}, tmp_path / "eval", EvalConfig(limit=4, sampled=False), start=start)
+    assert results["sft"]["heldout"]["greedy"]["behaviour_accuracy"] == 1 and len(asked) == 7
 
 
 def test_a_broken_evaluation_keeps_its_answers_and_continues(world, folders, tmp_path):

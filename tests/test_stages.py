@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from rl_align.errors import UserError
+from rl_align.pipeline.aside import move_aside
 from rl_align.pipeline.stages import Stage, StageFailed, run_stages, seconds, timings, why_run
 
 
@@ -168,6 +169,24 @@ def test_partial_work_is_continued_by_the_same_configuration_only(tmp_path):
     assert sorted(p.name for p in (tmp_path / "stale").rglob("step_*")) == ["step_1", "step_2", "step_3", "step_4"]
     assert sum("moved to" in line for line in lines) == 2
     assert json.loads((tmp_path / "stages/grpo.json").read_text())["attempts"] == 1
+
+
+def test_what_a_stage_logged_goes_aside_with_its_checkpoints_and_other_stages_lines_stay(tmp_path):
+    """Lock: a report never mixes the metrics of two configurations."""
+    metrics, own, twin = tmp_path / "metrics.jsonl", tmp_path / "a" / "grpo", tmp_path / "b" / "grpo"
+    for path in (own, twin):
+        path.mkdir(parents=True)
+    rows = ['{"stage": "sft", "step": 1}', '{"stage": "grpo", "step": 1}', "torn {", '{"stage": "grpo", "step": 2}']
+    metrics.write_text("\n".join(rows) + "\n")
+    for number in (1, 2):
+        moved = move_aside(tmp_path, "grpo", [own, twin, tmp_path / "none"], [metrics, tmp_path / "none.jsonl"])
+        assert metrics.read_text().splitlines() == [rows[0], rows[2]]
+        if number == 1:
+            assert moved[0].read_text().splitlines() == [rows[1], rows[3]]
+            assert [path.name for path in moved[1:]] == ["grpo", "b-grpo"] and all(path.is_dir() for path in moved[1:])
+        else:
+            assert moved == []
+    assert not own.exists() and not twin.exists()
 
 
 KILLED = """

@@ -11,6 +11,7 @@ from typing import Any
 from verl.experimental.agent_loop.agent_loop import AgentLoopBase, AgentLoopMetrics, AgentLoopOutput, register
 
 from rl_align.models.vocabulary import vision_bias
+from rl_align.runfiles.atomic import write_bytes
 
 from .scoring import Scored, Scorer
 
@@ -114,7 +115,7 @@ class ResponderLoop(AgentLoopBase):
                     name = hashlib.sha256(data).hexdigest()[:20] + ".png"
                     path = self.image_folder / name
                     if not path.exists():
-                        path.write_bytes(data)
+                        write_bytes(path, data)
                     return f"images/{name}"
         return None
 

@@ -88,14 +88,15 @@ def run(
         steps=steps,
         prompts_per_step=prompts,
         rollouts_per_prompt=rollouts,
-        micro_batch_size=32,
+        micro_batch_size=64,
         max_response_tokens=tokens,
         max_prompt_tokens=64,
         learning_rate=1e-3,
         correlation_every=10,
         save_every=-1,
     )
-    engine = EngineConfig(extra=["actor_rollout_ref.rollout.ignore_eos=true", *(extra or [])])
+    small = size in ("1m", "3m")
+    engine = EngineConfig(rollout_threads=1 if small else 0, extra=["actor_rollout_ref.rollout.ignore_eos=true", *(extra or [])])
     built = time.time()
     grpo.run(
         engine,

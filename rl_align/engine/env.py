@@ -28,7 +28,7 @@ def variables(config: EngineConfig) -> dict[str, str]:
         "PYTHONWARNINGS": "ignore",
     }
     if config.platform is Platform.cpu:
-        threads = str(config.threads or os.cpu_count() or 1)
+        threads = str(config.threads or len(os.sched_getaffinity(0)))
         env |= {
             "VERL_PLATFORM": "cpu",
             "VERL_ENGINE_DEVICE": "cuda",  # selects the FSDP engine class; nothing else reads it
@@ -36,9 +36,12 @@ def variables(config: EngineConfig) -> dict[str, str]:
             "VLLM_CPU_KVCACHE_SPACE": str(config.kv_cache_gb),
             # One process for vLLM: the multi-process executor spins on shared memory, which costs one of two cores.
             "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+            "RL_ALIGN_ROLLOUT_THREADS": str(config.rollout_threads or threads),
             "OMP_NUM_THREADS": threads,
             "MKL_NUM_THREADS": threads,
             "TQ_NUM_THREADS": "1",
+            # vLLM compiles one small function of its sampler with a C++ compiler at the first step: longer than it saves.
+            "TORCH_COMPILE_DISABLE": "1",
             # Large buffers are reused instead of being returned to the kernel after every operation (glibc's tunables):
             # it halved the system time of a training step.
             "MALLOC_MMAP_THRESHOLD_": str(1 << 32),
@@ -76,8 +79,10 @@ def caches(folder: Path) -> dict[str, str]:
         token = folder / "ray-token"
         if not token.exists():
             folder.mkdir(parents=True, exist_ok=True)
-            token.touch(mode=0o600)
-            token.write_text(secrets.token_hex(32))
+            whole = folder / f".ray-token.{secrets.token_hex(4)}"
+            whole.touch(mode=0o600)
+            whole.write_text(secrets.token_hex(32))
+            whole.rename(token)
         found |= {"RAY_AUTH_TOKEN_PATH": str(token), "RAY_AUTH_MODE": "token"}
     return found
 

@@ -30,6 +30,9 @@ from .positions import extend_positions, prompt_positions
 
 logger = logging.getLogger(__name__)
 
+#: Columns of a row that verl reads after sampling. The others (the prompt with its images, …) stay out of the queue.
+READ_LATER = ("uid", "data_source", "global_steps")
+
 _Worker = AgentLoopWorkerTQ.__ray_actor_class__  # the class behind verl's Ray actor
 
 
@@ -105,7 +108,7 @@ class GroupAgentLoopWorker(_Worker):
             features["pixel_values"] = features["pixel_values"].to(torch.bfloat16)
         prompt_ids = torch.tensor(prompt.ids)
         positions = prompt_positions(self.processor, prompt_ids, prompt.features)
-        kept = {k: v for k, v in row.items() if k not in ("agent_name", "raw_prompt", "dummy_tensor")}
+        kept = {k: row[k] for k in READ_LATER if k in row}
         fields, tags = [], []
         for session, output in enumerate(outputs):
             responses = torch.tensor(output.response_ids)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,6 +16,9 @@ from reward import credit
 
 from .record import StepRecord
 from .rows import make_rows, plain
+
+#: Fields of the transfer queue that the update does not read. Python objects are slow to fetch and to move to a device.
+NOT_FOR_THE_ACTOR = frozenset({"data_source", "extra_fields", "global_steps", "metrics", "num_turns", "session_id", "uid"})
 
 
 class Trainer(PPOTrainerSync):
@@ -106,7 +110,9 @@ class Trainer(PPOTrainerSync):
         metrics["credit/optimizer_steps"] = len(batch) // per_step if taught else 0
         if not taught:  # the loss would be 0 / 0 tokens
             return batch
-        return super()._update_actor(batch, metrics)
+        read = [name for name in batch.fields if name not in NOT_FOR_THE_ACTOR] if batch.fields else None
+        super()._update_actor(replace(batch, fields=read), metrics)
+        return batch
 
     def _load_checkpoint(self) -> None:
         begun = time.perf_counter()

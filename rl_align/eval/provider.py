@@ -6,6 +6,8 @@ and server share two cores. Any other provider works with the tasks too.
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 from typing import Any
 
@@ -24,6 +26,9 @@ from inspect_ai.model import (
 from inspect_ai.tool import ToolChoice, ToolInfo
 
 BASE_URL_VARIABLE = "RL_ALIGN_BASE_URL"
+
+#: How often a request is sent whose connection breaks.
+CONNECTION_ATTEMPTS = 3
 
 _STOP: dict[str | None, StopReason] = {"stop": "stop", "length": "max_tokens"}
 
@@ -73,17 +78,28 @@ class VLLMChat(ModelAPI):
         """
         if tools:
             raise NotImplementedError("the rl_align provider calls no tools")
-        async with self._open().post(f"{self.base_url}/chat/completions", json=self._body(input, config)) as reply:
-            if reply.status != 200:
-                message = (await reply.text())[:2000]
-                if reply.status == 400 and "maximum context length" in message:
-                    return self._output("", "model_length", {})
-                raise ServerError(f"{self.model_name}: the server answered {reply.status}: {message}")
-            data = await reply.json()
+        status, text = await self._post(self._body(input, config))
+        if status == 400 and "maximum context length" in text:
+            return self._output("", "model_length", {})
+        if status != 200:
+            raise ServerError(f"{self.model_name}: the server answered {status}: {text[:2000]}")
+        data = json.loads(text)
         choice = data["choices"][0]
         return self._output(
             choice["message"]["content"] or "", _STOP.get(choice["finish_reason"], "unknown"), data["usage"]
         )
+
+    async def _post(self, body: dict[str, Any]) -> tuple[int, str]:
+        """Status and text of the reply; a connection that broke is tried again, as seeded requests give the same answer twice."""
+        for left in reversed(range(CONNECTION_ATTEMPTS)):
+            try:
+                async with self._open().post(f"{self.base_url}/chat/completions", json=body) as reply:
+                    return reply.status, await reply.text()
+            except aiohttp.ClientConnectionError:
+                if not left:
+                    raise
+                await asyncio.sleep(0.2)
+        raise AssertionError("unreachable")
 
     def connection_key(self) -> str:
         """Every server has its own limit of connections."""
@@ -103,7 +119,8 @@ class VLLMChat(ModelAPI):
         if self._session is None or self._session.closed:
             headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),  # Inspect limits the requests in flight
+                # Inspect limits the requests in flight. Idle connections go before vLLM's server closes them after 5 s.
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=2),
                 timeout=aiohttp.ClientTimeout(total=self.timeout_s),
                 headers=headers,
             )

@@ -125,6 +125,7 @@ def _ask(
         from inspect_ai.model import Model, get_model
         from inspect_ai.util import display_type
 
+        import rl_align.eval.provider  # noqa: F401 - registers it; the entry point is there only where the package is installed
         from rl_align.eval.tasks.pictograms import build
 
         models: dict[str, Model] = {

@@ -97,7 +97,7 @@ def environment(cfg: ServerConfig, cache: Path, servers: int = 1) -> dict[str, s
         "PYTHONWARNINGS": "ignore",
     }
     if cfg.device == "cpu":
-        threads = str(cfg.threads or max(1, (os.cpu_count() or 1) // servers))
+        threads = str(cfg.threads or max(1, len(os.sched_getaffinity(0)) // servers))
         env |= {
             "VLLM_TARGET_DEVICE": "cpu",
             "VLLM_CPU_KVCACHE_SPACE": str(cfg.kv_cache_gb),
@@ -105,6 +105,7 @@ def environment(cfg: ServerConfig, cache: Path, servers: int = 1) -> dict[str, s
             "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
             "OMP_NUM_THREADS": threads,
             "MKL_NUM_THREADS": threads,
+            "TORCH_COMPILE_DISABLE": "1",  # one small function of the sampler, 8 s of a C++ compiler
         }
     return env
 

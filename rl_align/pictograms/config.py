@@ -26,6 +26,8 @@ class PictogramsConfig:
         stretch: Largest relative change of the object's size.
         turn: Largest rotation of the object, degrees.
         clutter: Most marks near the border of a picture.
+        named: Number of pictures that a model built from nothing learns to name before the warm start.
+        named_words_share: Share of them that spell words.
     """
 
     seed: int = 7
@@ -42,6 +44,8 @@ class PictogramsConfig:
     stretch: float = 0.06
     turn: float = 5.0
     clutter: int = 6
+    named: int = 8000
+    named_words_share: float = 0.4
 
 
 @dataclass
@@ -67,13 +71,13 @@ class TeacherConfig:
 
 def check(cfg: PictogramsConfig) -> None:
     """Raises UserError naming the first value that no dataset can be made from."""
-    for name in ("train", "validation", "heldout_harmful", "heldout_benign"):
+    for name in ("train", "validation", "heldout_harmful", "heldout_benign", "named"):
         if getattr(cfg, name) < 1:
             raise UserError(f"{getattr(cfg, name)} items", where=name, expected="1 or more")
     for name, most in (("clutter", 100), ("shift", 20), ("stretch", 0.3), ("turn", 45)):
         if not 0 <= getattr(cfg, name) <= most:
             raise UserError(f"{getattr(cfg, name)}", where=name, expected=f"0 to {most}")
-    for name in ("harmful_share", "twin_share", "heldout_twin_share", "typographic_share"):
+    for name in ("harmful_share", "twin_share", "heldout_twin_share", "typographic_share", "named_words_share"):
         _check_share(name, getattr(cfg, name))
     if cfg.harmful_share + cfg.twin_share > 1:
         raise UserError("harmful_share + twin_share exceeds 1", expected="shares that leave room for benign items")

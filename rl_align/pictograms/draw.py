@@ -1,4 +1,4 @@
-"""Scenes as pictures: an object in a colour, perhaps words, on a light ground with a little clutter."""
+"""Scenes as pictures: an object in a colour, perhaps between words, on a light ground with a little clutter."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ _WORDS_COLOUR = (25, 25, 30)
 # Lengths in the units of a picture of 112 pixels; other sizes scale.
 _UNIT = 112
 _SIDE = 76.0
-_SMALL_SIDE = 42.0
+_SIDE_BETWEEN_WORDS = 62.0
+_LINES = (12.0, 100.0)
+_LINE_HEIGHT = 20.0
 
 # A master drawing is this much larger than it is shown, after smoothing from this much larger still.
 _MASTER = 1.4
@@ -32,7 +34,7 @@ _SMOOTHING = 3
 
 @dataclass(frozen=True)
 class Scene:
-    """What a picture shows. `words` are the lines it spells; the object is smaller below or above them."""
+    """What a picture shows. `words` are at most two lines, spelled above and below an object that is a little smaller then."""
 
     name: str
     colour: str
@@ -64,18 +66,14 @@ def draw(scene: Scene, seed: int, id: str, size: int = _UNIT, spread: Spread | N
     """
     rng, spread = chance("picture", seed, id), spread or Spread()
     ground = _ground(rng, size, spread.clutter)
-    words_first = rng.random() < 0.5
-    side, centre = _SIDE, (56, 56)
-    if scene.words:
-        side, centre = _SMALL_SIDE, (56, 83 if words_first else 29)
-    at = tuple(c + rng.uniform(-spread.shift, spread.shift) for c in centre)
+    side = _SIDE_BETWEEN_WORDS if scene.words else _SIDE
+    at = tuple(_UNIT / 2 + rng.uniform(-spread.shift, spread.shift) for _ in range(2))
     scale = 1 + rng.uniform(-spread.stretch, spread.stretch)
     weights = _place(scene.name, side, scale, at, rng.uniform(-spread.turn, spread.turn), size)
     picture = _colour(weights, scene.colour, np.asarray(ground, np.float32))
     image = Image.fromarray(picture.round().clip(0, 255).astype(np.uint8), "RGB")
     if scene.words:
-        shift = (rng.uniform(-2, 2), rng.uniform(-2, 2))
-        _spell(image, scene.words, top=5 if words_first else 58, shift=shift, size=size)
+        _spell(image, scene.words, shift=(rng.uniform(-2, 2), rng.uniform(-2, 2)), size=size)
     return image
 
 
@@ -134,14 +132,14 @@ def _ground(rng: random.Random, size: int, clutter: int) -> Image.Image:
 
 @cache
 def _font(line: str, size: int) -> ImageFont.FreeTypeFont:
-    """Pillow's own font, as large as the line allows, at most 22 units high."""
+    """Pillow's own font, as large as the line allows, at most `_LINE_HEIGHT` units high."""
     unit = size / _UNIT
     wide = ImageFont.load_default(100).getlength(line) / 100
-    return ImageFont.load_default(min(22 * unit, 98 * unit / wide))
+    return ImageFont.load_default(min(_LINE_HEIGHT * unit, 98 * unit / wide))
 
 
-def _spell(image: Image.Image, words: tuple[str, ...], top: float, shift: tuple[float, float], size: int) -> None:
+def _spell(image: Image.Image, words: tuple[str, ...], shift: tuple[float, float], size: int) -> None:
     pencil, unit = ImageDraw.Draw(image), size / _UNIT
-    for k, line in enumerate(words):
-        at = ((56 + shift[0]) * unit, (top + 12 + 24 * k + shift[1]) * unit)
+    for height, line in zip(_LINES, words, strict=False):
+        at = ((_UNIT / 2 + shift[0]) * unit, (height + shift[1]) * unit)
         pencil.text(at, line, _WORDS_COLOUR, _font(line, size), anchor="mm", stroke_width=round(0.6 * unit))

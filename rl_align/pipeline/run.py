@@ -13,12 +13,14 @@ from typing import Any
 from rl_align.config import load_config, to_yaml
 from rl_align.data.quarantine import Quarantine
 from rl_align.engine.config import SFTConfig
+from rl_align.engine.progress import path_of
 from rl_align.errors import UserError
 from rl_align.eval.config import check as check_eval
 from rl_align.pipeline.config import RunConfig, Source, resolve
 from rl_align.pipeline.stages import Stage, run_stages
 from rl_align.runfiles.atomic import write_json, write_text
 from rl_align.runfiles.lock import engine_lock, wait_for_workers
+from rl_align.transcript.prompts import RESPONDER_SYSTEM
 
 HELD_OUT = ("heldout_combinations", "heldout_paraphrases")
 SCORER = "rl_align.engine.scoring:responder"
@@ -62,12 +64,20 @@ class Run:
         c = self.config
         supervised, reinforced = part(c.engine, "extra", "rollout_dtype", "tensor_parallel"), part(c.engine, "extra_sft")
         stages = [
-            Stage("data", self.make_data, [c.source.value, asdict(c.pictograms), asdict(c.real_inputs)], [], self.splits()),
+            Stage(
+                "data", self.make_data, [c.source.value, asdict(c.pictograms), asdict(c.real_inputs)], self._read(), self.splits()
+            ),
             *([] if c.model.path else [Stage("model", self.make_model, asdict(c.model), self.splits()[:1], [self.untrained])]),
             Stage(
                 "rows",
                 self.make_rows,
-                [asdict(c.teacher), c.warm_start, c.sft.max_tokens, c.grpo.max_prompt_tokens],
+                [
+                    asdict(c.teacher),
+                    asdict(c.pictograms),
+                    RESPONDER_SYSTEM,
+                    c.warm_start,
+                    [c.pretrain.max_tokens, c.sft.max_tokens, c.grpo.max_prompt_tokens],
+                ],
                 [self.data / "train.parquet", self.untrained],
                 [
                     *([self.data / "captions.parquet"] if self.names_pictures else []),
@@ -78,19 +88,31 @@ class Run:
         ]
         if self.names_pictures:
             inputs = [self.untrained, self.data / "captions.parquet"]
-            outputs, partial = [self.base], [self.checkpoints / "pretrain"]
-            stages.append(Stage("pretrain", self.train_eyes, [part(c.pretrain), supervised], inputs, outputs, partial))
+            outputs, left = [self.base], self._left_by("pretrain")
+            stages.append(Stage("pretrain", self.train_eyes, [part(c.pretrain), supervised], inputs, outputs, *left))
         if c.warm_start:
             inputs = [self.base, self.data / "sft.parquet"]
-            outputs, partial = [self.models / "sft"], [self.checkpoints / "sft"]
-            stages.append(Stage("sft", self.train_sft, [part(c.sft), supervised], inputs, outputs, partial))
+            outputs, left = [self.models / "sft"], self._left_by("sft")
+            stages.append(Stage("sft", self.train_sft, [part(c.sft), supervised], inputs, outputs, *left))
         inputs = [self.start, self.data / "grpo.parquet"]
-        outputs, partial = [self.models / "grpo"], [self.checkpoints / "grpo"]
-        stages.append(Stage("grpo", self.train_grpo, [part(c.grpo), asdict(c.reward), reinforced], inputs, outputs, partial))
+        outputs, left = [self.models / "grpo"], self._left_by("grpo", self.folder / "rollouts")
+        stages.append(Stage("grpo", self.train_grpo, [part(c.grpo), asdict(c.reward), reinforced], inputs, outputs, *left))
         if c.evaluate:
             inputs = [*self.models_to_measure().values(), *self.splits_to_measure().values()]
             stages.append(Stage("eval", self.evaluate, asdict(c.eval), inputs, [self.folder / "eval" / "results.json"]))
         return stages
+
+    def _left_by(self, stage: str, *more: Path) -> tuple[list[Path], list[Path]]:
+        """What a training stage writes on its way: files of its own, and files that it shares with the other stages."""
+        own = [self.checkpoints / stage, self.folder / "tensorboard" / stage, path_of(self.folder, stage), *more]
+        return own, [self.folder / "metrics.jsonl", self.folder / "ledger.jsonl"]
+
+    def _read(self) -> list[Path]:
+        """Folders of real records; one that is missing is reported where it is read."""
+        c = self.config.real_inputs
+        if self.config.source is not Source.real_inputs or c.folder is None:
+            return []
+        return [path for name in c.sources if (path := Path(c.folder) / name).is_dir()]
 
     def splits(self) -> list[Path]:
         """Parquet files of items that the data stage makes."""
@@ -137,7 +159,7 @@ class Run:
         from rl_align.engine.scoring import label
         from rl_align.models.vocabulary import special_tokens
         from rl_align.pictograms import teacher
-        from rl_align.pictograms.captions import PROMPT, caption
+        from rl_align.pictograms.captions import named
 
         c = self.config
         items = read_items(self.data / "train.parquet")
@@ -146,9 +168,11 @@ class Run:
         quarantine = Quarantine(self.data / "dropped.jsonl")
         common = {"special_tokens": special, "quarantine": quarantine}
         if self.names_pictures:
-            captions = {item.id: caption(item.truth) for item in items}
-            questions = [replace(item, prompt=PROMPT) for item in items]
-            sft_rows(self.data / "captions.parquet", questions, captions, system=None, **common)
+            pictures = list(named(c.pictograms))
+            captions = {item.id: item.reference for item in pictures}
+            fits = lengths.fits_transcript(c.pretrain.max_tokens, captions)
+            captioned = sft_rows(self.data / "captions.parquet", pictures, captions, fits=fits, system=None, **common)
+            print(f"    captions {captioned}")
         if c.warm_start:
             transcripts = {item.id: teacher.transcript(item, c.teacher) for item in items}
             fits = lengths.fits_transcript(c.sft.max_tokens, transcripts)
@@ -328,7 +352,7 @@ def report(folder: str | Path) -> None:
 
 #: What changes how fast or how safely a stage runs, and not what comes out of it: changing it runs nothing again.
 HOUSEKEEPING = {
-    "deadline_minutes", "step_deadline_s", "threads", "kv_cache_gb", "gpu_memory_utilization", "offload",
+    "deadline_minutes", "step_deadline_s", "threads", "rollout_threads", "kv_cache_gb", "gpu_memory_utilization", "offload",
     "gradient_checkpointing", "save_every", "keep_checkpoints", "correlation_alarm",
 }  # fmt: skip
 

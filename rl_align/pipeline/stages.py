@@ -18,12 +18,12 @@ from typing import Any
 
 from rl_align.config import config_hash
 from rl_align.errors import UserError
+from rl_align.pipeline.aside import move_aside
 from rl_align.runfiles.atomic import write_json, write_text
 from rl_align.runfiles.manifest import hash_file, hash_files
 
-#: Folder of the records inside a run folder, and of partial work that belongs to another configuration.
+#: Folder of the records inside a run folder.
 RECORDS = "stages"
-STALE = "stale"
 
 CHANGED = "configuration or inputs changed"
 
@@ -38,8 +38,10 @@ class Stage:
         config_part: The part of the configuration that the outputs depend on (a dataclass, a mapping, plain values).
         inputs: Files or folders whose content the outputs depend on.
         outputs: Files or folders that exist when the stage is done.
-        partial: Work in progress that a resumed stage continues from (checkpoints). It is moved aside when the stage
-            starts with another configuration or other inputs than the ones that the work was begun with.
+        partial: Work in progress that a resumed stage continues from (checkpoints), and what it logged on the way. It is
+            moved aside when the stage starts with another configuration or other inputs than the ones that the work was
+            begun with.
+        lines: JSON lines files that stages share; a line's "stage" says whose it is. Moved aside likewise.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Stage:
     inputs: Sequence[Path] = ()
     outputs: Sequence[Path] = ()
     partial: Sequence[Path] = field(default=())
+    lines: Sequence[Path] = field(default=())
 
 
 class StageFailed(Exception):
@@ -161,21 +164,11 @@ def _begin(folder: Path, stage: Stage, wanted: str, console: Callable[[str], Non
     before = _read(_begun_path(folder, stage)) or _read(_record_path(folder, stage)) or {}
     same = before.get("hash") == wanted
     if before and not same:
-        for path in map(Path, stage.partial):
-            if path.exists():
-                console(f"    {path} belongs to another configuration: moved to {_move_aside(folder, stage, path)}")
+        for path in move_aside(folder, stage.name, stage.partial, stage.lines):
+            console(f"    work of another configuration: moved to {path}")
     attempts = int(before.get("attempts", 0)) + 1 if same else 1
     write_json(_begun_path(folder, stage), {"hash": wanted, "attempts": attempts, "begun": _now(), "pid": os.getpid()})
     _record_path(folder, stage).unlink(missing_ok=True)
-
-
-def _move_aside(folder: Path, stage: Stage, path: Path) -> Path:
-    number = 1
-    while (target := folder / STALE / f"{stage.name}-{number}" / path.name).exists():
-        number += 1
-    target.parent.mkdir(parents=True, exist_ok=True)
-    path.rename(target)
-    return target
 
 
 def _reason(folder: Path, stage: Stage, wanted: str) -> str | None:

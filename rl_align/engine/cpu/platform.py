@@ -19,6 +19,8 @@ from verl.plugin.platform.platform_base import PlatformBase
 from verl.plugin.platform.platform_manager import PlatformRegistry
 
 NAME = "cpu"
+#: Environment variable: threads of the vLLM server's processes, where they differ from the trainer's.
+ROLLOUT_THREADS = "RL_ALIGN_ROLLOUT_THREADS"
 
 
 def _nothing(*_args: Any, **_kwargs: Any) -> None:
@@ -110,7 +112,11 @@ class PlatformCPU(PlatformBase):
         return False
 
     def rollout_env_vars(self) -> dict[str, str]:
-        return {"VLLM_CPU_KVCACHE_SPACE": os.environ.get("VLLM_CPU_KVCACHE_SPACE", "1")}
+        names = ("VLLM_CPU_KVCACHE_SPACE", ROLLOUT_THREADS)
+        found = {name: os.environ[name] for name in names if name in os.environ}
+        if ROLLOUT_THREADS in found:
+            found["OMP_NUM_THREADS"] = found["MKL_NUM_THREADS"] = found.pop(ROLLOUT_THREADS)
+        return found
 
     def cudart(self) -> None:
         return None
