@@ -154,7 +154,7 @@ def _parser() -> argparse.ArgumentParser:
     _folder(status)
     report = _add(commands, "report", _report, "write summary.json and report.html again", "report runs/quickstart")
     _folder(report)
-    evaluate = _add(commands, "eval", _evaluate, "evaluate the models of a run", "eval runs/quickstart")
+    evaluate = _add(commands, "eval", _evaluate, "evaluate the models of a run", "eval runs/quickstart eval.temperature=0.7")
     _folder(evaluate)
     _overrides(evaluate)
     _add(commands, "doctor", _doctor, "check this machine and its packages", "doctor")

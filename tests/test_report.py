@@ -9,6 +9,7 @@ import re
 import time
 
 import pytest
+from browser import BROWSER, look
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -183,6 +184,23 @@ def test_the_page_is_self_contained_and_nothing_of_a_model_gets_out_of_its_place
     assert "&lt;script&gt;alert(1)" in text and "{{ 7*7 }}" in text
     assert not set(text) & {"\x00", "\x1b", "\u202e"}
     assert "root:" not in text
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
+def test_a_browser_shows_the_page_and_runs_nothing_of_it(run, tmp_path):
+    """Lock: every picture and chart appears, at the width of a desk and of a phone; no script, no request, no complaint."""
+    broken = "[...document.images].filter(i => !(i.complete && i.naturalWidth > 0)).length"
+    hidden = "[...document.querySelectorAll('svg')].filter(s => s.getBoundingClientRect().width < 50).length"
+    too_wide = "document.documentElement.scrollWidth > window.innerWidth"
+    counts = "[document.images.length, document.querySelectorAll('svg').length, document.scripts.length]"
+    page = write_html(run)
+    seen = look(page, [broken, hidden, too_wide, counts], (1280, 400), tmp_path / "browser")
+    for broken_images, hidden_charts, wide, (images, charts, scripts) in seen.values:
+        assert (broken_images, hidden_charts, wide, scripts) == (0, 0, False, 0)
+        assert images >= 5 and charts >= 5
+    assert {r for r in seen.requests if not r.startswith("data:")} == {page.resolve().as_uri()}
+    assert seen.complaints == []
 
 
 def test_the_page_shows_what_there_is(run):

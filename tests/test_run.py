@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from rl_align.config import load_config
+from rl_align.config import load_config, to_yaml
 from rl_align.errors import UserError
 from rl_align.pipeline.config import RunConfig, resolve
 from rl_align.pipeline.estimate import explain, memory_bytes
-from rl_align.pipeline.run import Run, load_run, run
+from rl_align.pipeline.run import Run, evaluate, load_run, run
 
 QUICKSTART = "experiments/pictograms/quickstart.yaml"
 GPU = "experiments/qwen/qwen2_5_vl_7b.yaml"
@@ -76,3 +78,11 @@ def test_the_gpu_twin_resolves():
 def test_a_folder_that_is_no_run_is_named(tmp_path):
     with pytest.raises(UserError, match="no config.yaml"):
         load_run(tmp_path)
+
+
+def test_another_measurement_changes_nothing_but_how_is_measured(tmp_path):
+    """Lock: `rl-align eval RUN eval.limit=8` once replaced the run's full results."""
+    config = replace(resolve(load_config(RunConfig, QUICKSTART)), folder=str(tmp_path))
+    (tmp_path / "config.yaml").write_text(to_yaml(config))
+    with pytest.raises(UserError, match="only settings of eval"):
+        evaluate(tmp_path, ["eval.limit=8", "grpo.steps=1"])

@@ -107,7 +107,8 @@ class GRPOConfig:
         prompts_per_step: Prompts (groups) of one batch.
         rollouts_per_prompt: Rollouts of one prompt (the group size).
         micro_batch_size: Rollouts of one forward pass on one device.
-        learning_rate: Constant after the warm-up.
+        learning_rate: Peak, after a linear warm-up.
+        lr_schedule: constant, or cosine down to a tenth: the noise of small batches moves a policy as long as its steps are large.
         warmup_steps: Steps of linear warm-up.
         weight_decay: AdamW's.
         clip_grad: Largest norm of the gradient.
@@ -138,6 +139,7 @@ class GRPOConfig:
     rollouts_per_prompt: int = 8
     micro_batch_size: int = 128
     learning_rate: float = 3.0e-4
+    lr_schedule: str = "constant"
     warmup_steps: int = 5
     weight_decay: float = 0.0
     clip_grad: float = 1.0
@@ -164,6 +166,7 @@ class GRPOConfig:
 
 LOSS_AGGREGATIONS = ("token-mean", "seq-mean-token-sum", "seq-mean-token-mean", "seq-mean-token-sum-norm")
 OLD_LOG_PROBS = ("rollout", "recompute")
+LR_SCHEDULES = ("constant", "cosine")
 
 
 def check(engine: EngineConfig, sft: SFTConfig, grpo: GRPOConfig) -> list[tuple[str, str, str]]:
@@ -200,6 +203,7 @@ def check(engine: EngineConfig, sft: SFTConfig, grpo: GRPOConfig) -> list[tuple[
         grpo.loss_aggregation,
         " | ".join(LOSS_AGGREGATIONS),
     )
+    need(grpo.lr_schedule in LR_SCHEDULES, "grpo.lr_schedule", grpo.lr_schedule, " | ".join(LR_SCHEDULES))
     need(grpo.old_log_probs in OLD_LOG_PROBS, "grpo.old_log_probs", grpo.old_log_probs, " | ".join(OLD_LOG_PROBS))
     ranks = engine.nodes * engine.devices_per_node
     need(sft.batch_size % ranks == 0, "sft.batch_size", sft.batch_size, f"a multiple of the {ranks} training ranks")

@@ -74,6 +74,7 @@ def run(
         "step_deadline_s": engine.step_deadline_s,
         "steps": grpo.steps,
         "first_step": first,
+        "early": engine.platform is Platform.cpu,  # one machine, one server, and imports take most of its start
         "command_began": command_began or time.time(),
     }
     keys = verl_config.grpo_settings(
@@ -165,6 +166,8 @@ class TaskRunner:
         with open_dict(config):
             config.rl_align = OmegaConf.create(dict(settings))
         rollout_server.register()
+        if settings["early"]:
+            rollout_server.start_early(config.actor_rollout_ref.rollout.max_num_seqs)
         sampler.GroupSampler.estimator = settings["estimator"]
         sampler.GroupSampler.weights = settings["weights"]
         sampler.GroupSampler.deadline_s = settings["step_deadline_s"]

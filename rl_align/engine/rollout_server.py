@@ -7,8 +7,12 @@ generation. Put in by `RolloutReplicaRegistry.register("vllm", load_replica)`, v
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
+
+if TYPE_CHECKING:
+    from .early import EarlyActor
 
 
 @dataclass
@@ -28,6 +32,11 @@ class GroupOutput:
     global_steps: int
 
 
+#: The server's actor, where it was made early.
+_early: EarlyActor | None = None
+
+
+@cache
 def load_replica() -> type:
     """The replica class whose server has `generate_group`. Imports vLLM."""
     import ray
@@ -78,8 +87,9 @@ def load_replica() -> type:
     class GroupReplica(vLLMReplica):
         def __init__(self, *args: Any, **kwargs: Any):
             super().__init__(*args, **kwargs)
-            self.server_class = ray.remote(GroupHttpServer)
+            self.server_class = _early or ray.remote(GroupHttpServer)
 
+    GroupReplica.server = GroupHttpServer
     return GroupReplica
 
 
@@ -88,3 +98,18 @@ def register() -> None:
     from verl.workers.rollout.replica import RolloutReplicaRegistry
 
     RolloutReplicaRegistry.register("vllm", load_replica)
+
+
+def start_early(max_num_seqs: int) -> None:
+    """Makes the process of the one server that a single machine has, with the options that verl gives it."""
+    global _early
+    from verl.plugin.platform import get_platform
+    from verl.workers.rollout.replica import CONTROL_METHOD_CONCURRENCY
+
+    from .early import EarlyActor
+
+    platform = get_platform()
+    variables = {**dict.fromkeys(platform.ray_noset_envvars(), "1"), **platform.rollout_env_vars()}
+    concurrency = max(1000, max_num_seqs + CONTROL_METHOD_CONCURRENCY)
+    options = {"name": "vllm_server_0_0", "runtime_env": {"env_vars": variables}, "max_concurrency": concurrency}
+    _early = EarlyActor(load_replica().server, **options)

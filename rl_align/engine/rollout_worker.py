@@ -25,6 +25,7 @@ from verl.trainer.ppo.v1.agent_loop_tq import AgentLoopManagerTQ, AgentLoopWorke
 from verl.utils.tensordict_utils import list_of_dict_to_tensordict
 
 from . import agent_loops, plugin, scoring
+from .early import EarlyActor
 from .failures import failures_log
 from .positions import extend_positions, prompt_positions
 
@@ -138,9 +139,19 @@ class GroupAgentLoopWorker(_Worker):
         )
 
 
+#: The worker's actor, where it was made early.
+_early: EarlyActor | None = None
+
+
+def start_early() -> None:
+    """Makes the process of the one worker that a single machine has."""
+    global _early
+    _early = EarlyActor(GroupAgentLoopWorker)
+
+
 class GroupAgentLoopManager(AgentLoopManagerTQ):
     """Starts our workers instead of verl's."""
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self.agent_loop_workers_class = ray.remote(GroupAgentLoopWorker)
+        self.agent_loop_workers_class = _early or ray.remote(GroupAgentLoopWorker)

@@ -14,6 +14,7 @@ from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
 
 from reward import credit
 
+from . import rollout_worker
 from .record import StepRecord
 from .rows import make_rows, plain
 
@@ -33,6 +34,8 @@ class Trainer(PPOTrainerSync):
         self.record = StepRecord(self.settings)
         self._save_due = False
         self._bypass = bool(config.algorithm.rollout_correction.bypass_mode)
+        if self.settings.early:
+            rollout_worker.start_early()  # imports while the trainer's workers start
 
     def on_train_begin(self) -> None:
         self.logger = self.record  # verl's loggers would show no components; the record writes the same metrics and ours

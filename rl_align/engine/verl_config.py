@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rl_align.errors import UserError
 
+from . import router
 from .config import EngineConfig, GRPOConfig, Platform, SFTConfig
 
 if TYPE_CHECKING:
@@ -93,6 +94,8 @@ def grpo_settings(
         f"{actor}.strategy": "fsdp2",
         f"{actor}.optim.lr": grpo.learning_rate,
         f"{actor}.optim.lr_warmup_steps": grpo.warmup_steps,
+        f"{actor}.optim.lr_scheduler_type": grpo.lr_schedule,
+        f"{actor}.optim.min_lr_ratio": 0.1 if grpo.lr_schedule == "cosine" else 0.0,
         f"{actor}.optim.weight_decay": grpo.weight_decay,
         f"{actor}.grad_clip": grpo.clip_grad,
         f"{actor}.optim.clip_grad": grpo.clip_grad,
@@ -161,6 +164,7 @@ def grpo_settings(
             f"{rollout}.max_num_batched_tokens": max(longest, prompts * n * grpo.max_prompt_tokens),
             f"{rollout}.checkpoint_engine.update_weights_bucket_megabytes": 64,
             f"{rollout}.agent.num_workers": 1,
+            f"{rollout}.router_config_path": str(router.CONFIG),
             f"{rollout}.engine_kwargs.vllm.worker_extension_cls": "rl_align.engine.cpu.vllm_linear.CPUWorkerExtension",
             f"{rollout}.engine_kwargs.vllm.distributed_executor_backend": "uni",
             "data.dataloader_num_workers": 0,

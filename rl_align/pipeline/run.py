@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from rl_align.config import load_config, to_yaml
+from rl_align.config import config_hash, load_config, to_yaml
 from rl_align.data.quarantine import Quarantine
 from rl_align.engine.config import SFTConfig
 from rl_align.engine.progress import path_of
@@ -242,11 +242,11 @@ class Run:
             )
         self._export(root, self.models / "grpo", self.config.grpo.steps, "actor/huggingface")
 
-    def evaluate(self) -> None:
-        """Every model on every held-out split → `eval/`."""
+    def evaluate(self, out: Path | None = None) -> None:
+        """Every model on every held-out split → `eval/`, or `out`."""
         from rl_align.eval.run import evaluate
 
-        evaluate(self.models_to_measure(), self.splits_to_measure(), self.folder / "eval", self.config.eval)
+        evaluate(self.models_to_measure(), self.splits_to_measure(), out or self.folder / "eval", self.config.eval)
 
     def _corpus(self) -> Any:
         if self.config.source is Source.pictograms:
@@ -329,18 +329,34 @@ def load_run(folder: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
 
 
 def evaluate(folder: str | Path, overrides: Sequence[str] = ()) -> None:
-    """Measures the models of a run again and writes its report."""
-    from rl_align.pipeline.stages import timings
+    """Measures the models of a run again and writes its report.
 
-    config = replace(load_run(folder, overrides), folder=str(folder))
+    With other settings than the run's the results go to `variants/<hash of the settings>` and the run's own stay.
+    """
+    from rl_align.pipeline.stages import timings
+    from rl_align.report.console import console_table
+    from rl_align.report.summary import build_summary
+
+    own, config = load_run(folder), replace(load_run(folder, overrides), folder=str(folder))
     check_eval(config.eval)
     work = Run(config)
     stages = [stage for stage in work.stages() if stage.name == "eval"]
     if not stages:
         raise UserError("this run has nothing to measure", where=f"{folder}/config.yaml", expected="evaluate: true")
+    if replace(config, folder=own.folder, eval=own.eval) != own:
+        raise UserError("only settings of eval can be changed", where=" ".join(overrides), expected="eval.key=value")
     with engine_lock(str(folder)):
-        timing = run_stages(work.folder, stages)
-        write_report(work.folder, config, timings(work.folder) | timing)
+        if config.eval == own.eval:
+            timing = run_stages(work.folder, stages)
+            write_report(work.folder, config, timings(work.folder) | timing)
+            return
+        variant = work.folder / "variants" / config_hash(asdict(config.eval))[:8]
+        work.evaluate(variant / "eval")
+        summary = build_summary(variant, seed=config.seed, timing_s={})
+        write_json(variant / "summary.json", summary)
+        write_text(variant / "config.yaml", to_yaml(config))
+        print(console_table(summary))
+        print(f"results: {variant / 'summary.json'}; those of the run are as they were")
 
 
 def report(folder: str | Path) -> None:
