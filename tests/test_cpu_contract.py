@@ -13,11 +13,12 @@ import sys
 from importlib import metadata
 
 import pytest
+from conftest import ROOT
 
 from rl_align.engine.cpu import PATCHES
 
 MODULES = [*PATCHES, "rl_align.engine.cpu.torchvision_ops", "rl_align.engine.equal_lengths", "rl_align.engine.logprobs"]
-MODULES += ["rl_align.engine.text_only"]
+MODULES += ["rl_align.engine.text_only", "rl_align.engine.vision", "rl_align.engine.cpu.vllm_linear"]
 
 if not importlib.util.find_spec("verl"):
     pytest.skip("verl is not installed (extra cpu or gpu)", allow_module_level=True)
@@ -162,6 +163,36 @@ def test_every_verl_key_exists(tmp_path):
         v.compose(v.SFT_DEFAULTS, v.sft_settings(engine, SFTConfig(), **places))
     with pytest.raises(UserError, match="engine.extra: verl has no setting 'trainer.nonsense'"):
         v.compose(v.GRPO_DEFAULTS, v.grpo_settings(EngineConfig(), GRPOConfig(), **places), ["trainer.nonsense=1"])
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "experiments").glob("*/*.yaml")), ids=lambda p: p.stem)
+def test_every_experiment_resolves_against_the_installed_verl(path, tmp_path):
+    """Lock: the experiment for eight GPUs, which runs here never, names no key and no combination that verl refuses."""
+    from verl.trainer.ppo.utils import need_critic, need_reference_policy
+    from verl.utils.config import validate_config
+
+    from rl_align.config import load_config
+    from rl_align.engine import verl_config as v
+    from rl_align.pipeline.config import RunConfig, resolve
+
+    c = resolve(load_config(RunConfig, path))
+    places = {"model": tmp_path, "train_file": tmp_path / "t", "folder": tmp_path, "resume_from": None, "name": "n"}
+    config = v.compose(v.GRPO_DEFAULTS, v.grpo_settings(c.engine, c.grpo, **places), c.engine.extra)
+    validate_config(config, use_reference_policy=need_reference_policy(config), use_critic=need_critic(config))
+    v.compose(v.SFT_DEFAULTS, v.sft_settings(c.engine, c.sft, **places), c.engine.extra_sft)
+
+
+def test_verls_router_is_still_made_in_the_place_that_we_override():
+    from verl.trainer.ppo.v1 import trainer_base
+    from verl.workers.rollout.llm_server import LLMServerManager
+    from verl.workers.rollout.router import GlobalRequestLoadBalancer
+
+    from rl_align.engine.server_manager import EarlyServerManager
+
+    assert trainer_base.LLMServerManager is LLMServerManager and issubclass(EarlyServerManager, LLMServerManager)
+    replaced = inspect.getsource(LLMServerManager._init_global_load_balancer)
+    assert "self.global_load_balancer = get_router_handle(" in replaced
+    assert set(inspect.signature(GlobalRequestLoadBalancer).parameters) == {"servers", "max_cache_size", "full_determinism"}
 
 
 def test_added_keys_are_still_absent_from_verls_defaults():

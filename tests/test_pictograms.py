@@ -15,6 +15,7 @@ from PIL import Image
 from rl_align.data.items import read_items
 from rl_align.data.sources.pictograms import make
 from rl_align.errors import UserError
+from rl_align.pictograms.captions import named
 from rl_align.pictograms.config import PictogramsConfig, TeacherConfig
 from rl_align.pictograms.corpus import corpus
 from rl_align.pictograms.draw import Scene, Spread, draw, png
@@ -22,7 +23,7 @@ from rl_align.pictograms.intents import INTENTS, Group
 from rl_align.pictograms.items import examples, items
 from rl_align.pictograms.objects import DRAWINGS
 from rl_align.pictograms.pen import Pen
-from rl_align.pictograms.plan import SPLITS, plan
+from rl_align.pictograms.plan import SPLITS, heldout_objects, plan
 from rl_align.pictograms.prompts import prompts
 from rl_align.pictograms.sheet import sheet
 from rl_align.pictograms.teacher import cells
@@ -208,3 +209,20 @@ def test_sheet_shows_every_object_and_cell(tmp_path):
     sheet(tmp_path / "docs" / "sheet.png", cfg)
     with Image.open(tmp_path / "docs" / "sheet.png") as page:
         assert page.width > 8 * 112 and page.height > 4 * 112
+
+
+def test_named_pictures_show_no_held_out_combination():
+    """Lock: a model that has named an object beside an intent's words has seen what the held-out split keeps for itself."""
+    cfg = PictogramsConfig(named=1500, image_size=56)
+    pictures = list(named(cfg))
+    by_words = {" ".join(i.words): i for i in INTENTS.values() if i.words}
+    spelled = 0
+    for item in pictures:
+        name, _, words = item.reference.partition(" ")
+        assert name in HAZARD_OF
+        if words:
+            spelled += 1
+            assert name not in heldout_objects(cfg.seed, HAZARD_OF[name], by_words[words].id)
+    assert abs(spelled / len(pictures) - cfg.named_words_share) < 0.05
+    assert [i.reference for i in pictures] == [i.reference for i in named(cfg)]
+    assert {i.reference.split()[0] for i in pictures} == set(HAZARD_OF)

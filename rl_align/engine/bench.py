@@ -2,8 +2,9 @@
 
     python -m rl_align.engine.bench --size 3m --steps 12 --json OUT
 
-One line of JSON: step_s and parts (seconds, one a step), corr (measured correlations), tokens (a step), ready_s. It measures the
-engine, not learning; `experiments/bench/` compares it with another trainer on the same model, batch and lengths.
+One line of JSON: step_s (from the end of one step to the end of the next) and parts (seconds, one a step), corr (measured
+correlations), tokens (a step), ready_s. It measures the engine, not learning; `experiments/bench/` compares it with another trainer
+on the same model, batch and lengths.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from .config import EngineConfig, GRPOConfig
 from .scoring import Scored
@@ -82,6 +85,7 @@ def run(
     from . import grpo
 
     began = time.time()
+    command = psutil.Process().create_time()
     model = build(ModelConfig(size=size, vocab_size=512), folder / "model", CORPUS)
     write_rows(folder / "train.parquet", prompts * 16, edge)
     config = GRPOConfig(
@@ -109,7 +113,7 @@ def run(
         scorer_settings={},
         weights={"letter": 1.0},
         name="bench",
-        command_began=built,
+        command_began=command + (built - began),  # the command's start, less the making of the model
     )
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     parts = ("generate", "reward", "old_log_prob", "advantage", "update", "sync", "wait")
@@ -117,7 +121,7 @@ def run(
         "size": size,
         "built_s": built - began,
         "ready_s": rows[0].get("time/ready"),
-        "step_s": [r["time/step"] for r in rows],
+        "step_s": [r.get("time/wall", r["time/step"]) for r in rows],
         "parts": {p: [r.get(f"time/{p}", 0.0) for r in rows] for p in parts},
         "corr": [r["training/rollout_actor_probs_pearson_corr"] for r in rows if "training/rollout_actor_probs_pearson_corr" in r],
         "reward": [r["reward/total"] for r in rows],

@@ -167,6 +167,8 @@ class GRPOConfig:
 LOSS_AGGREGATIONS = ("token-mean", "seq-mean-token-sum", "seq-mean-token-mean", "seq-mean-token-sum-norm")
 OLD_LOG_PROBS = ("rollout", "recompute")
 LR_SCHEDULES = ("constant", "cosine")
+DTYPES = ("bfloat16", "float16", "float32")
+ATTENTIONS = ("eager", "sdpa", "flash_attention_2")
 
 
 def check(engine: EngineConfig, sft: SFTConfig, grpo: GRPOConfig) -> list[tuple[str, str, str]]:
@@ -180,6 +182,14 @@ def check(engine: EngineConfig, sft: SFTConfig, grpo: GRPOConfig) -> list[tuple[
     for key, value in (
         ("engine.nodes", engine.nodes),
         ("engine.devices_per_node", engine.devices_per_node),
+        ("engine.tensor_parallel", engine.tensor_parallel),
+        ("engine.kv_cache_gb", engine.kv_cache_gb),
+        ("engine.deadline_minutes", engine.deadline_minutes),
+        ("engine.step_deadline_s", engine.step_deadline_s),
+        ("sft.learning_rate", sft.learning_rate),
+        ("sft.max_tokens", sft.max_tokens),
+        ("grpo.learning_rate", grpo.learning_rate),
+        ("grpo.temperature", grpo.temperature),
         ("sft.steps", sft.steps),
         ("sft.batch_size", sft.batch_size),
         ("sft.micro_batch_size", sft.micro_batch_size),
@@ -194,6 +204,18 @@ def check(engine: EngineConfig, sft: SFTConfig, grpo: GRPOConfig) -> list[tuple[
     for key, steps in (("sft", sft), ("grpo", grpo)):
         need(steps.save_every > 0, f"{key}.save_every", steps.save_every, "a positive number")
         need(steps.keep_checkpoints > 0, f"{key}.keep_checkpoints", steps.keep_checkpoints, "a positive number")
+    for key, value, known in (
+        ("engine.rollout_dtype", engine.rollout_dtype, DTYPES),
+        ("engine.train_dtype", engine.train_dtype, DTYPES),
+        ("engine.attention", engine.attention, ATTENTIONS),
+        ("grpo.lr_schedule", grpo.lr_schedule, LR_SCHEDULES),
+    ):
+        need(value in known, key, value, " | ".join(known))
+    need(engine.threads >= 0, "engine.threads", engine.threads, "0 for all cores, or a number of them")
+    need(engine.rollout_threads >= 0, "engine.rollout_threads", engine.rollout_threads, "0 for as many as threads, or a number")
+    need(0 < grpo.top_p <= 1, "grpo.top_p", grpo.top_p, "above 0, at most 1")
+    need(0 < grpo.clip_low < 1, "grpo.clip_low", grpo.clip_low, "between 0 and 1")
+    need(grpo.clip_high > 0, "grpo.clip_high", grpo.clip_high, "above 0")
     need(engine.nodes == 1, "engine.nodes", engine.nodes, "1: training on several nodes is not supported")
     need(grpo.rollouts_per_prompt > 1, "grpo.rollouts_per_prompt", grpo.rollouts_per_prompt, "at least 2")
     need(grpo.estimator in ESTIMATORS, "grpo.estimator", grpo.estimator, " | ".join(ESTIMATORS))
@@ -203,7 +225,6 @@ def check(engine: EngineConfig, sft: SFTConfig, grpo: GRPOConfig) -> list[tuple[
         grpo.loss_aggregation,
         " | ".join(LOSS_AGGREGATIONS),
     )
-    need(grpo.lr_schedule in LR_SCHEDULES, "grpo.lr_schedule", grpo.lr_schedule, " | ".join(LR_SCHEDULES))
     need(grpo.old_log_probs in OLD_LOG_PROBS, "grpo.old_log_probs", grpo.old_log_probs, " | ".join(OLD_LOG_PROBS))
     ranks = engine.nodes * engine.devices_per_node
     need(sft.batch_size % ranks == 0, "sft.batch_size", sft.batch_size, f"a multiple of the {ranks} training ranks")

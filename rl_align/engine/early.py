@@ -7,6 +7,7 @@ does its constructor run. (Tasks that import and leave an idle worker behind do 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import ray
@@ -16,8 +17,9 @@ def _waiting(cls: type) -> type:
     """A class that is constructed in two parts: its process, then itself."""
 
     class Waiting(cls):  # type: ignore[misc, valid-type]
-        def __init__(self) -> None:
-            pass  # by now Ray has imported what the class needs
+        def __init__(self, prepare: Callable[[], None] | None) -> None:
+            if prepare:  # by now Ray has imported what the class needs
+                prepare()
 
         def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             super().__init__(*args, **kwargs)
@@ -31,12 +33,13 @@ class EarlyActor:
 
     Args:
         cls: The actor's class, undecorated.
+        prepare: What the early actor does while it waits.
         options: Ray's options of the early actor.
     """
 
-    def __init__(self, cls: type, **options: Any):
+    def __init__(self, cls: type, prepare: Callable[[], None] | None = None, **options: Any):
         self._cls, self._options, self._early_options = cls, {}, options
-        self._early = ray.remote(_waiting(cls)).options(**options).remote()
+        self._early = ray.remote(_waiting(cls)).options(**options).remote(prepare)
 
     def options(self, **options: Any) -> EarlyActor:
         """As Ray's. The early actor is taken when name and environment are the ones it was made with."""

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from rl_align.errors import EngineFailed
 
+#: verl's words for a batch whose groups all failed.
+EMPTY_BATCH = "no materializable trajectories"
+
 
 def failures_log(folder: Path) -> Path:
     """Where groups that failed leave their reasons."""
@@ -28,7 +31,10 @@ def engine_failure(stage: str, error: Exception, folder: Path, before: int = 0) 
     failed = failures_log(folder)
     groups = failed.read_bytes()[before:].decode(errors="replace") if failed.exists() else ""
     log.write_text(f"{error}\n\n{groups}")
-    lines = [line.strip() for line in (groups or str(getattr(error, "cause", None) or error)).splitlines() if line.strip()]
+    cause = str(getattr(error, "cause", None) or error)
+    # A batch without a single group is empty because its groups failed; any other error speaks for itself.
+    told = groups if groups and EMPTY_BATCH in cause else cause
+    lines = [line.strip() for line in told.splitlines() if line.strip()]
     causes = [line for line in lines if "Error" in line.split(":")[0]] or lines
     return EngineFailed(
         f"the engine failed: {causes[-1][:300] if causes else type(error).__name__}",

@@ -48,7 +48,7 @@ def run(
         scorer_settings: What the factory gets.
         weights: Component weights, for `gdpo` and the record.
         name: Name of the run.
-        command_began: Unix time at which the person's command began, for `time/ready`.
+        command_began: Unix time from which `time/ready` counts: the beginning of the stage, or of the command that has only one.
 
     Raises:
         UserError: A setting that the installed verl does not have.
@@ -158,6 +158,7 @@ class TaskRunner:
         from verl.utils.device import auto_set_device
 
         from . import rollout_server, sampler
+        from .server_manager import EarlyServerManager
         from .trainer import Trainer
 
         config = verl_config.compose(verl_config.GRPO_DEFAULTS, keys, extra)
@@ -167,7 +168,10 @@ class TaskRunner:
             config.rl_align = OmegaConf.create(dict(settings))
         rollout_server.register()
         if settings["early"]:
-            rollout_server.start_early(config.actor_rollout_ref.rollout.max_num_seqs)
+            policy = config.actor_rollout_ref
+            rollout_server.start_early(policy.model.path, policy.rollout.max_num_seqs)
+            if not policy.rollout.router_config_path:
+                trainer_base.LLMServerManager = EarlyServerManager
         sampler.GroupSampler.estimator = settings["estimator"]
         sampler.GroupSampler.weights = settings["weights"]
         sampler.GroupSampler.deadline_s = settings["step_deadline_s"]

@@ -55,6 +55,7 @@ class StepRecord:
         self._step: dict[str, Any] = {}
         self._extra: dict[str, float] = {}
         self._begun = time.time()
+        self._logged: float | None = None
 
     def ready(self) -> None:
         """Marks the moment at which the engine is ready to take its first step."""
@@ -71,6 +72,10 @@ class StepRecord:
     def log(self, data: Mapping[str, Any], step: int) -> None:
         """Writes the step, in an order that makes it redone, never lost, when the process is killed in between."""
         values = rename(data) | self._extra
+        now = time.perf_counter()
+        if self._logged is not None:
+            values["time/wall"] = now - self._logged  # from the end of one step to the end of the next, whatever lies between
+        self._logged = now
         broken = [name for name in WATCHED if name in data and not math.isfinite(float(data[name]))]
         if broken:
             values["alarm/not_finite"] = len(broken)

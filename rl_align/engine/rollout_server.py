@@ -6,8 +6,11 @@ generation. Put in by `RolloutReplicaRegistry.register("vllm", load_replica)`, v
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -100,8 +103,22 @@ def register() -> None:
     RolloutReplicaRegistry.register("vllm", load_replica)
 
 
-def start_early(max_num_seqs: int) -> None:
-    """Makes the process of the one server that a single machine has, with the options that verl gives it."""
+def inspect_model(model: str) -> None:
+    """Has vLLM look up what the model's class can do, which takes seconds at the first start and is kept in its cache."""
+    from vllm import ModelRegistry
+
+    with suppress(Exception):  # it is looked up again where it is needed, and what is wrong is said there
+        for name in json.loads((Path(model) / "config.json").read_bytes())["architectures"]:
+            ModelRegistry.models[name].inspect_model_cls()
+
+
+def start_early(model: str, max_num_seqs: int) -> None:
+    """Makes the process of the one server that a single machine has, with the options that verl gives it.
+
+    Args:
+        model: Hugging Face folder of the policy.
+        max_num_seqs: verl's `rollout.max_num_seqs`.
+    """
     global _early
     from verl.plugin.platform import get_platform
     from verl.workers.rollout.replica import CONTROL_METHOD_CONCURRENCY
@@ -112,4 +129,4 @@ def start_early(max_num_seqs: int) -> None:
     variables = {**dict.fromkeys(platform.ray_noset_envvars(), "1"), **platform.rollout_env_vars()}
     concurrency = max(1000, max_num_seqs + CONTROL_METHOD_CONCURRENCY)
     options = {"name": "vllm_server_0_0", "runtime_env": {"env_vars": variables}, "max_concurrency": concurrency}
-    _early = EarlyActor(load_replica().server, **options)
+    _early = EarlyActor(load_replica().server, prepare=partial(inspect_model, model), **options)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from rl_align.errors import UserError
 
-from . import router
 from .config import EngineConfig, GRPOConfig, Platform, SFTConfig
 
 if TYPE_CHECKING:
@@ -164,7 +163,6 @@ def grpo_settings(
             f"{rollout}.max_num_batched_tokens": max(longest, prompts * n * grpo.max_prompt_tokens),
             f"{rollout}.checkpoint_engine.update_weights_bucket_megabytes": 64,
             f"{rollout}.agent.num_workers": 1,
-            f"{rollout}.router_config_path": str(router.CONFIG),
             f"{rollout}.engine_kwargs.vllm.worker_extension_cls": "rl_align.engine.cpu.vllm_linear.CPUWorkerExtension",
             f"{rollout}.engine_kwargs.vllm.distributed_executor_backend": "uni",
             "data.dataloader_num_workers": 0,
@@ -235,6 +233,13 @@ def sft_settings(
     return settings
 
 
+def check_extra(engine: EngineConfig) -> None:
+    """Raises UserError for a key of `extra` or `extra_sft` that the installed verl does not have. Imports verl only for that."""
+    for defaults, extra in ((GRPO_DEFAULTS, engine.extra), (SFT_DEFAULTS, engine.extra_sft)):
+        if extra:
+            compose(defaults, {}, extra)
+
+
 def compose(defaults: str, settings: Mapping[str, Any], extra: list[str] = ()) -> DictConfig:
     """verl's defaults with our settings and the user's own overrides on top.
 
@@ -257,7 +262,9 @@ def compose(defaults: str, settings: Mapping[str, Any], extra: list[str] = ()) -
             parent, _, last = key.rpartition(".")
             known = key in ADDED or last in list(OmegaConf.select(config, parent) or {})
             if not known:
-                where = "engine.extra" if key not in settings else "rl_align.engine.verl_config"
+                where = "rl_align.engine.verl_config"
+                if key not in settings:
+                    where = "engine.extra" if defaults == GRPO_DEFAULTS else "engine.extra_sft"
                 raise UserError(f"verl has no setting {key!r}", where=where, fix="check the installed verl's version")
             OmegaConf.update(config, key, value, merge=False, force_add=True)
     return config

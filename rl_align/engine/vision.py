@@ -3,7 +3,8 @@
 Siblings of a group show the same image; verl feeds every row's copy through the vision tower, `n` times the work. This wraps the
 tower's forward: equal images are computed once and their features indexed out, which leaves values and gradients the same (the
 gradient of an index is the sum over its uses). Without flash-attention the tower attends image by image; windows of one length are
-attended to as a batch instead. Loaded in the trainer's processes by verl's public `model.external_lib`.
+attended to as a batch instead. Loaded in the trainer's processes by verl's public `model.external_lib`. Unnecessary once verl passes
+each distinct image once and transformers attends to equal windows as a batch.
 """
 
 from __future__ import annotations

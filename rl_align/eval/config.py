@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Optional
 
 from rl_align.errors import UserError
 
@@ -45,7 +46,7 @@ class EvalConfig:
 
     Attributes:
         max_tokens: Longest answer.
-        temperature: Of the sampled pass: the training temperature. The greedy pass always runs.
+        temperature: Of the sampled pass; None is the training temperature in a run, and 1 elsewhere. The greedy pass always runs.
         sampled: Whether the sampled pass runs.
         limit: Items of each split, from its beginning; 0 means all.
         seed: Of sampling; every item draws from its own stream.
@@ -58,7 +59,7 @@ class EvalConfig:
     """
 
     max_tokens: int = 160
-    temperature: float = 1.0
+    temperature: Optional[float] = None  # noqa: UP045 (OmegaConf reads the annotation at run time)
     sampled: bool = True
     limit: int = 0
     seed: int = 0
@@ -76,7 +77,7 @@ def check(cfg: EvalConfig) -> None:
             raise UserError(f"is {getattr(cfg, key)}", where=f"eval.{key}", expected="a positive number")
     if cfg.limit < 0:
         raise UserError(f"is {cfg.limit}", where="eval.limit", expected="a number of items, or 0 for all")
-    if cfg.sampled and cfg.temperature <= 0:
+    if cfg.sampled and cfg.temperature is not None and cfg.temperature <= 0:
         raise UserError(f"is {cfg.temperature}", where="eval.temperature", expected="a positive number")
     if cfg.server.device not in DEVICES:
         raise UserError(f"is {cfg.server.device!r}", where="eval.server.device", expected=" or ".join(DEVICES))

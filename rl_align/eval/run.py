@@ -112,7 +112,7 @@ def _start(models: Mapping[str, Path], cfg: EvalConfig, logs: Path) -> Any:
 
 
 def _temperatures(cfg: EvalConfig) -> list[tuple[str, float]]:
-    return [(GREEDY, 0.0), *([(SAMPLED, cfg.temperature)] if cfg.sampled else [])]
+    return [(GREEDY, 0.0), *([(SAMPLED, 1.0 if cfg.temperature is None else cfg.temperature)] if cfg.sampled else [])]
 
 
 def _ask(

@@ -92,6 +92,8 @@ def resolve(config: RunConfig) -> RunConfig:
     for name in ("pictograms", "teacher", "real_inputs", "model", "pretrain", "sft", "grpo", "eval"):
         section = getattr(config, name)
         sections[name] = replace(section, seed=section.seed + config.seed)
+    if config.eval.temperature is None:
+        sections["eval"] = replace(sections["eval"], temperature=config.grpo.temperature)
     return replace(config, **sections)
 
 

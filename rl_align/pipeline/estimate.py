@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 
 from rl_align.engine.config import Platform
-from rl_align.pipeline.config import RunConfig
+from rl_align.pipeline.config import RunConfig, Source
 
 #: Sustained operations a second of one device in training: two CPU cores with AVX-512; an 80 GB GPU at 35 % of 989 TFLOP/s.
 SUSTAINED = {Platform.cpu: 1.5e11, Platform.cuda: 3.5e14}
@@ -20,6 +20,10 @@ SUSTAINED = {Platform.cpu: 1.5e11, Platform.cuda: 3.5e14}
 DECODE_STEP_S = {Platform.cpu: 0.012, Platform.cuda: 0.02}
 #: Seconds until the first step.
 READY_S = {Platform.cpu: 45, Platform.cuda: 180}
+#: Answers a second that the client of an evaluation handles.
+ANSWERS_S = 80
+#: What the engine's processes hold on a CPU while the tiny model trains (measured).
+ENGINE_BYTES = 7e9
 #: Parameters of the sizes that `rl_align.models` builds.
 BUILT = {"1m": 0.9e6, "3m": 4.1e6, "30m": 30.7e6}
 
@@ -55,9 +59,10 @@ def explain(config: RunConfig) -> list[str]:
         f"memory (estimate): {parameters / 1e6:,.1f} M parameters; training {_gb(train)} a {kind} plus activations, "
         f"vLLM {_gb(rollout)} of weights plus its KV cache"
     )
-    sft_s, grpo_s = time_s(config, parameters, devices)
-    sft = f"SFT {_minutes(sft_s)}, " if c.warm_start else ""
-    lines.append(f"time (estimate of order, all rollouts at full length {longest}): {sft}GRPO {_minutes(grpo_s)}")
+    if c.engine.platform is Platform.cpu:
+        lines[-1] += f"; the processes of the engine {_gb(ENGINE_BYTES)} together"
+    times = ", ".join(f"{stage} {_minutes(seconds)}" for stage, seconds in time_s(config, parameters, devices).items())
+    lines.append(f"time (estimate of order, all texts at full length, rollouts {longest} tokens): {times}")
     return lines
 
 
@@ -66,18 +71,26 @@ def memory_bytes(parameters: float, devices: int) -> float:
     return 16 * parameters / devices + 2 * parameters
 
 
-def time_s(config: RunConfig, parameters: float, devices: int) -> tuple[float, float]:
-    """Seconds of SFT and of GRPO."""
-    c, g, s = config, config.grpo, config.sft
+def time_s(config: RunConfig, parameters: float, devices: int) -> dict[str, float]:
+    """Stage → seconds, of the stages that compute."""
+    c, g = config, config.grpo
     speed = SUSTAINED[c.engine.platform] * devices
     ready = READY_S[c.engine.platform]
-    sft = ready / 4 + s.steps * 6 * parameters * s.batch_size * s.max_tokens / 2 / speed
+    times = {}
+    eyes = c.model.path is None and c.source is Source.pictograms
+    for name, s, runs in (("pretrain", c.pretrain, eyes), ("sft", c.sft, c.warm_start)):
+        if runs and s.steps:
+            times[name] = ready / 4 + s.steps * 6 * parameters * s.batch_size * s.max_tokens / 2 / speed
     tokens = g.prompts_per_step * g.rollouts_per_prompt * (g.max_prompt_tokens + g.max_response_tokens)
     generate = g.max_response_tokens * DECODE_STEP_S[c.engine.platform] + 2 * parameters * tokens / speed
     extra = 2 if g.old_log_probs == "recompute" else 0
     extra += 2 if g.kl_coef > 0 else 0
-    grpo = ready + g.steps * (generate + (6 + extra) * parameters * tokens / speed)
-    return sft, grpo
+    times["grpo"] = ready + g.steps * (generate + (6 + extra) * parameters * tokens / speed)
+    if c.evaluate:
+        items = c.eval.limit or c.pictograms.heldout_harmful + c.pictograms.heldout_benign
+        answers = (3 if c.warm_start else 2) * 2 * (2 if c.eval.sampled else 1) * items
+        times["eval"] = ready + 2 * parameters * answers * c.eval.server.max_model_len / speed + answers / ANSWERS_S
+    return times
 
 
 def count_parameters(config: RunConfig) -> float | None:
@@ -87,9 +100,18 @@ def count_parameters(config: RunConfig) -> float | None:
     folder = Path(config.model.path)
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        return json.loads(index.read_text())["metadata"]["total_size"] / 2
+        return json.loads(index.read_text())["metadata"]["total_size"] / _width(folder)
     weights = list(folder.glob("*.safetensors"))
-    return sum(w.stat().st_size for w in weights) / 2 if weights else None
+    return sum(w.stat().st_size for w in weights) / _width(folder) if weights else None
+
+
+def _width(folder: Path) -> int:
+    """Bytes of one weight in a model's files."""
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+    except (OSError, ValueError):
+        return 2
+    return 4 if "float32" in (config.get("dtype"), config.get("torch_dtype")) else 2
 
 
 def _gb(size: float) -> str:

@@ -14,6 +14,7 @@ from rl_align.config import config_hash, load_config, to_yaml
 from rl_align.data.quarantine import Quarantine
 from rl_align.engine.config import SFTConfig
 from rl_align.engine.progress import path_of
+from rl_align.engine.verl_config import check_extra
 from rl_align.errors import UserError
 from rl_align.eval.config import check as check_eval
 from rl_align.pipeline.config import RunConfig, Source, resolve
@@ -291,6 +292,7 @@ def run(config_path: str | Path, overrides: Sequence[str] = (), *, dry_run: bool
         StageFailed: Anything else.
     """
     config = resolve(load_config(RunConfig, config_path, overrides))
+    check_extra(config.engine)
     if dry_run:
         from rl_align.pipeline.estimate import explain
 

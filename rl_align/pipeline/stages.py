@@ -163,7 +163,7 @@ def _begin(folder: Path, stage: Stage, wanted: str, console: Callable[[str], Non
     """Note what the work is begun with, so that partial work is continued only by a stage that wants the same."""
     before = _read(_begun_path(folder, stage)) or _read(_record_path(folder, stage)) or {}
     same = before.get("hash") == wanted
-    if before and not same:
+    if not same:  # also without a record: nobody knows what the work was begun with
         for path in move_aside(folder, stage.name, stage.partial, stage.lines):
             console(f"    work of another configuration: moved to {path}")
     attempts = int(before.get("attempts", 0)) + 1 if same else 1

@@ -10,8 +10,10 @@ from markupsafe import Markup
 
 from rl_align.report.chart import area_chart, line_chart
 
-#: Parts of a training step in their order; `wait` is what no part explains.
-PARTS = ("generate", "reward", "old_log_prob", "ref_log_prob", "advantage", "update", "sync", "checkpoint", "wait")
+#: Parts of a training step in their order; `wait` is what no part explains. Rewards are computed while others are generated, and
+#: checkpoints are written after the step: neither is a part of it.
+PARTS = ("generate", "old_log_prob", "ref_log_prob", "advantage", "update", "sync", "wait")
+BESIDE = {"reward": "reward (within generate)", "checkpoint": "checkpoint (after the step)"}
 
 #: A step that compiles and warms up is not typical.
 WARM_UP_STEPS = 1
@@ -57,7 +59,7 @@ def charts(steps: Sequence[Mapping[str, Any]]) -> list[Markup]:
 
 
 def step_times(steps: Sequence[Mapping[str, Any]]) -> list[tuple[str, float, float]]:
-    """(part, mean seconds, share of the step) over the steps after the warm-up; the whole step comes last."""
+    """(part, mean seconds, share of the step) over the steps after the warm-up: the parts, the step, what lies beside."""
     steady = [s for s in steps[WARM_UP_STEPS:] or steps if _number(s.get("time/step"))]
     if not steady:
         return []
@@ -67,7 +69,12 @@ def step_times(steps: Sequence[Mapping[str, Any]]) -> list[tuple[str, float, flo
         if any(f"time/{part}" in s for s in steady):
             seconds = sum(s.get(f"time/{part}") or 0.0 for s in steady) / len(steady)
             table.append((part, seconds, seconds / whole if whole else 0.0))
-    return [*table, ("step", whole, 1.0)]
+    table.append(("step", whole, 1.0))
+    for part, label in BESIDE.items():
+        if any(f"time/{part}" in s for s in steady):
+            seconds = sum(s.get(f"time/{part}") or 0.0 for s in steady) / len(steady)
+            table.append((label, seconds, seconds / whole if whole else 0.0))
+    return table
 
 
 def _names(steps: Sequence[Mapping[str, Any]]) -> list[str]:
