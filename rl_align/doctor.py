@@ -199,7 +199,7 @@ def _machine(facts: Facts) -> Iterator[Finding]:
         yield Finding(OK, f"{facts.cores} cores")
     else:
         yield Finding(WARNING, "one core: training and sampling take turns", "use two or more")
-    yield _size("memory", facts.memory, 10, PROBLEM, "the quickstart needs up to 10 GB")
+    yield _size("memory", facts.memory, 11, PROBLEM, "the quickstart needs up to 11 GB")
     yield _size("free memory", facts.memory_free, 8, WARNING, "end other programs")
     yield _size("/dev/shm", facts.shm, 1, PROBLEM, "in a container, start it with --shm-size=2g or more")
     yield _size("free disk space here", facts.disk_free, 5, PROBLEM, "free some: packages take 3 GB, a run up to 1 GB")

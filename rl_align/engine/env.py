@@ -26,6 +26,7 @@ def variables(config: EngineConfig) -> dict[str, str]:
         "TOKENIZERS_PARALLELISM": "false",
         "HYDRA_FULL_ERROR": "1",
         "PYTHONWARNINGS": "ignore",
+        "RL_ALIGN_SHARE_IMAGES": str(int(config.share_images)),
     }
     if config.platform is Platform.cpu:
         threads = str(config.threads or len(os.sched_getaffinity(0)))

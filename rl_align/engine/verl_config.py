@@ -38,7 +38,7 @@ ADDED = frozenset(
 
 #: "hf_model" is what evaluation and the next stage load; the rest is what resuming needs.
 CHECKPOINT_CONTENTS = ["model", "optimizer", "extra", "hf_model"]
-#: Loaded in the trainer when `engine.share_images` is on.
+#: Loaded in the trainer's processes.
 VISION_PLUGIN = "rl_align.engine.vision"
 
 
@@ -86,7 +86,7 @@ def grpo_settings(
         "data.seed": grpo.seed,
         "data.filter_overlong_prompts": False,  # filtered, with reasons, when the rows were made
         f"{model_key}.path": str(model),
-        f"{model_key}.external_lib": VISION_PLUGIN if engine.share_images else None,
+        f"{model_key}.external_lib": VISION_PLUGIN,
         f"{model_key}.use_remove_padding": engine.remove_padding,
         f"{model_key}.enable_gradient_checkpointing": engine.gradient_checkpointing,
         f"{model_key}.override_config.attn_implementation": engine.attention,
@@ -195,7 +195,7 @@ def sft_settings(
         "data.custom_cls.path": "pkg://rl_align.engine.sft_dataset",
         "data.custom_cls.name": "TranscriptDataset",
         "model.path": str(model),
-        "model.external_lib": VISION_PLUGIN if engine.share_images else None,
+        "model.external_lib": VISION_PLUGIN,
         "model.use_remove_padding": engine.remove_padding,
         "model.enable_gradient_checkpointing": engine.gradient_checkpointing,
         "model.override_config.attn_implementation": engine.attention,

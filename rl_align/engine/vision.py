@@ -3,14 +3,15 @@
 Siblings of a group show the same image; verl feeds every row's copy through the vision tower, `n` times the work. This wraps the
 tower's forward: equal images are computed once and their features indexed out, which leaves values and gradients the same (the
 gradient of an index is the sum over its uses). Without flash-attention the tower attends image by image; windows of one length are
-attended to as a batch instead. Loaded in the trainer's processes by verl's public `model.external_lib`. Unnecessary once verl passes
-each distinct image once and transformers attends to equal windows as a batch.
+attended to as a batch instead. Loaded in the trainer's processes by verl's public `model.external_lib`. Unnecessary once verl
+passes each distinct image once and transformers attends to equal windows as a batch.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -123,8 +124,10 @@ def batch(forward: Callable, rotate: Callable) -> Callable:
 
 
 def install() -> None:
-    """Wraps the towers of the supported architectures. Safe to call twice."""
+    """Wraps the towers of the supported architectures, unless `engine.share_images` is off. Safe to call twice."""
     text_only.apply()
+    if os.environ.get("RL_ALIGN_SHARE_IMAGES") == "0":
+        return
     for name, tower_name, attention_name in TOWERS:
         module = importlib.import_module(name)
         tower, attention = getattr(module, tower_name), getattr(module, attention_name)

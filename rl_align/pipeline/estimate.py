@@ -23,7 +23,7 @@ READY_S = {Platform.cpu: 45, Platform.cuda: 180}
 #: Answers a second that the client of an evaluation handles.
 ANSWERS_S = 80
 #: What the engine's processes hold on a CPU while the tiny model trains (measured).
-ENGINE_BYTES = 7e9
+ENGINE_BYTES = 1e10
 #: Parameters of the sizes that `rl_align.models` builds.
 BUILT = {"1m": 0.9e6, "3m": 4.1e6, "30m": 30.7e6}
 
