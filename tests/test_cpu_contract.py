@@ -18,7 +18,7 @@ from conftest import ROOT
 from rl_align.engine.cpu import PATCHES
 
 MODULES = [*PATCHES, "rl_align.engine.cpu.torchvision_ops", "rl_align.engine.equal_lengths", "rl_align.engine.logprobs"]
-MODULES += ["rl_align.engine.text_only", "rl_align.engine.vision", "rl_align.engine.cpu.vllm_linear"]
+MODULES += ["rl_align.engine.text_only", "rl_align.engine.vision"]
 
 if not importlib.util.find_spec("verl"):
     pytest.skip("verl is not installed (extra cpu or gpu)", allow_module_level=True)
