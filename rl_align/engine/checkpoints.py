@@ -33,7 +33,7 @@ def seal_and_prune(folder: Path, step: int, keep: int) -> None:
 def resume_point(root: Path, say: Any = print) -> Path | None:
     """The newest checkpoint that verifies, or None; says which ones were passed over and why.
 
-    Folders newer than it are moved out of the engine's way, never deleted.
+    Folders newer than it are moved out of the engine's way, to `<name>.damaged`; of one step the newest such folder is kept.
     """
 
     def damaged(folder: Path, problems: list[str]) -> None:
