@@ -17,6 +17,7 @@ BARS = {
     "over_refusal": (0, 0.08),
     "behaviour_accuracy": (0.92, 1),
     "citation_exact": (0.85, 1),
+    "helpfulness": (0.85, 1),
     "format_ok": (0.98, 1),
 }
 

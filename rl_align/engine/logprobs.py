@@ -1,8 +1,7 @@
 """Log-probabilities of a batch in a few operations, in float32.
 
 Without flash-attention's kernel verl computes them token by token (one softmax, one gather and their gradients for each), which
-costs
-more than the model when it is small, and in the precision of the logits. Unnecessary where flash-attention's cross entropy is
+costs more than the model when it is small, and in the precision of the logits. Unnecessary where flash-attention's cross entropy is
 installed, and once verl does the same.
 """
 

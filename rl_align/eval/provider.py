@@ -74,10 +74,10 @@ class VLLMChat(ModelAPI):
         Raises:
             ServerError: Any answer but a completion, except that a prompt beyond the model's length gives an empty output
                 with stop reason `model_length`.
-            NotImplementedError: Tools were asked for.
+            ValueError: Tools, or a content that is neither text nor image, were given.
         """
         if tools:
-            raise NotImplementedError("the rl_align provider calls no tools")
+            raise ValueError("the rl_align provider calls no tools")
         status, text = await self._post(self._body(input, config))
         if status == 400 and "maximum context length" in text:
             return self._output("", "model_length", {})
@@ -159,5 +159,5 @@ def _content(message: ChatMessage) -> str | list[dict[str, Any]]:
         elif part.type == "image":
             parts.append({"type": "image_url", "image_url": {"url": part.image}})
         else:
-            raise NotImplementedError(f"the rl_align provider sends no {part.type} content")
+            raise ValueError(f"the rl_align provider sends no {part.type} content")
     return parts

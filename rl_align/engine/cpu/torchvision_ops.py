@@ -1,11 +1,9 @@
 """Schemas of two torchvision operators, declared before torchvision is imported.
 
 The torchvision wheel of the default index is linked against CUDA: beside a CPU build of torch its compiled operators do not load
-and
-`import torchvision` dies with "operator torchvision::nms does not exist". Transformers' image processors need torchvision, but not
-those operators. Declaring the schemas first lets the import pass. Installed into the environment by the set-up
-(`python -m rl_align.engine.cpu.torchvision_ops install`) as a `.pth` file, because every process of the engine needs it before
-anything
+and `import torchvision` dies with "operator torchvision::nms does not exist". Transformers' image processors need torchvision,
+but not those operators. Declaring the schemas first lets the import pass. Installed into the environment by the set-up (`python
+-m rl_align.engine.cpu.torchvision_ops install`) as a `.pth` file, because every process of the engine needs it before anything
 else, and only where it is needed. Unnecessary where torchvision's CPU wheel is installed.
 """
 
