@@ -30,7 +30,7 @@ class RewardWeights:
     Attributes:
         citation: Policy rules cited.
         behaviour: What the answer does.
-        helpfulness: Agreement with the reference on requests that deserve an answer.
+        helpfulness: Agreement with the reference on requests that deserve an answer, full or safe.
         length: Penalty, added beside the others.
     """
 

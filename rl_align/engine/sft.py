@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -45,6 +46,7 @@ def run(
         "correlation_alarm": 0.0,
         "keep_checkpoints": sft.keep_checkpoints,
         "steps": sft.steps,
+        "seed": sft.seed,
         "line_every": max(1, sft.steps // 50),
         "first_step": int(resume_from.name.rpartition("_")[2]) + 1 if resume_from else 1,
         "command_began": command_began or time.time(),
@@ -118,6 +120,7 @@ def _kill_group(process: subprocess.Popen) -> None:
 
 def _work(job: Mapping[str, Any]) -> None:
     """One rank."""
+    import torch
     from verl.trainer.sft_trainer import SFTTrainer
     from verl.utils.device import auto_set_device
     from verl.utils.distributed import destroy_global_process_group, initialize_global_process_group
@@ -145,10 +148,18 @@ def _work(job: Mapping[str, Any]) -> None:
 
             self.training_client.train_batch = recorded
 
+        def _build_dataloader(self) -> None:
+            super()._build_dataloader()
+            self.train_sampler.seed = settings["seed"]  # verl leaves the order of the transcripts unseeded
+
         def _record(self, output: Any, seconds: float) -> None:
             from verl.utils import tensordict_utils as tu
 
             drawn, self.train_dataset.drawn = self.train_dataset.drawn, []
+            if torch.distributed.get_world_size() > 1:
+                shares: list[list[str]] = [[]] * torch.distributed.get_world_size()
+                torch.distributed.all_gather_object(shares, drawn)
+                drawn = list(itertools.chain.from_iterable(shares))
             if self.record is None:
                 return
             self.step += 1

@@ -63,7 +63,7 @@ class TeacherConfig:
 
     seed: int = 7
     over_refusal_share: float = 0.34
-    over_refusal_low: float = 0.6
+    over_refusal_low: float = 0.7
     over_refusal_high: float = 0.9
     confused_policies: int = 2
     confusion_rate: float = 0.65
