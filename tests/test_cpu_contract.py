@@ -175,7 +175,7 @@ def test_every_experiment_resolves_against_the_installed_verl(path, tmp_path):
     from rl_align.engine import verl_config as v
     from rl_align.pipeline.config import RunConfig, resolve
 
-    c = resolve(load_config(RunConfig, path))
+    c = resolve(load_config(RunConfig, path, ["real_inputs.sources=[special]"]))  # the real records need not be here
     places = {"model": tmp_path, "train_file": tmp_path / "t", "folder": tmp_path, "resume_from": None, "name": "n"}
     config = v.compose(v.GRPO_DEFAULTS, v.grpo_settings(c.engine, c.grpo, **places), c.engine.extra)
     validate_config(config, use_reference_policy=need_reference_policy(config), use_critic=need_critic(config))
@@ -193,6 +193,31 @@ def test_verls_router_is_still_made_in_the_place_that_we_override():
     replaced = inspect.getsource(LLMServerManager._init_global_load_balancer)
     assert "self.global_load_balancer = get_router_handle(" in replaced
     assert set(inspect.signature(GlobalRequestLoadBalancer).parameters) == {"servers", "max_cache_size", "full_determinism"}
+
+
+def _public(cls: type) -> set[str]:
+    return {name for name, value in inspect.getmembers(cls, inspect.isfunction) if not name.startswith("_")}
+
+
+def test_what_is_made_early_is_what_verl_asks_for():
+    """Early actors know their classes by the names of methods, and are taken when verl's options agree with theirs."""
+    importlib.import_module("rl_align.engine.cpu.vllm_version").apply()
+    from verl.workers.rollout.replica import CONTROL_METHOD_CONCURRENCY, RolloutReplica
+    from verl.workers.rollout.vllm_rollout.vllm_async_server import vLLMReplica
+
+    from rl_align.engine import early_processes as early
+
+    for load, methods in (
+        (early.load_server, early.SERVER_METHODS),
+        (early.load_worker, early.WORKER_METHODS),
+        (early.load_router, early.ROUTER_METHODS),
+    ):
+        assert _public(load()) == set(methods), f"{load.__name__}: rl_align/engine/early_processes.py lists other methods"
+    assert f"max({early.MAX_CONCURRENCY}, " in inspect.getsource(RolloutReplica) and CONTROL_METHOD_CONCURRENCY < 100
+    launch = inspect.getsource(vLLMReplica.launch_servers)
+    name = 'f"{prefix}server_{self.replica_rank}_{node_rank}{self.name_suffix}"'
+    for part in ("ray_noset_envvars()", "rollout_env_vars()", name):
+        assert part in launch, f"{part} is gone: see the options in rl_align/engine/early_processes.py"
 
 
 def test_added_keys_are_still_absent_from_verls_defaults():

@@ -13,6 +13,7 @@ from rl_align.pipeline.estimate import explain, memory_bytes
 from rl_align.pipeline.run import Run, evaluate, load_run, run
 
 QUICKSTART = "experiments/pictograms/quickstart.yaml"
+REAL_INPUTS = "experiments/pictograms/real_inputs.yaml"
 GPU = "experiments/qwen/qwen2_5_vl_7b.yaml"
 
 
@@ -68,9 +69,15 @@ def test_what_cannot_work_is_refused_by_name(override, named):
         resolve(load_config(RunConfig, QUICKSTART, [override]))
 
 
+def test_real_records_that_are_not_there_are_missed_before_anything_starts():
+    with pytest.raises(UserError, match=r"real_inputs.folder: no folder nowhere/figstep"):
+        resolve(load_config(RunConfig, REAL_INPUTS, ["real_inputs.folder=nowhere"]))
+
+
 def test_a_dry_run_explains_and_writes_nothing(tmp_path, capsys):
     run(QUICKSTART, [f"folder={tmp_path / 'r'}", "grpo.steps=10"], dry_run=True)
     text = capsys.readouterr().out
+    assert "# stage data: runs (first time)" in text and "# stage rows: runs when its inputs are made" in text
     assert "# GRPO: 10 steps × 16 prompts × 8 rollouts = 1280 rollouts" in text and "memory (estimate)" in text
     assert not (tmp_path / "r").exists()
 

@@ -2,58 +2,81 @@
 
 verl starts its processes one after the other, and each spends most of its start on importing torch, transformers, verl and vLLM.
 An actor that is made early imports while another process is busy with something else; verl gets it when it asks, and only then
-does its constructor run. (Tasks that import and leave an idle worker behind do not help: Ray gives actors fresh processes.)
+is the class constructed. Whoever makes it need not have imported the class: Ray is shown a shell that forwards calls by name.
+(Tasks that import and leave an idle worker behind do not help: Ray gives actors fresh processes.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ray
 
 
-def _waiting(cls: type) -> type:
-    """A class that is constructed in two parts: its process, then itself."""
+def _shell(name: str, methods: Sequence[str]) -> type:
+    """A class with these methods, each of which calls the same one of the object that `begin` constructs."""
 
-    class Waiting(cls):  # type: ignore[misc, valid-type]
-        def __init__(self, prepare: Callable[[], None] | None) -> None:
-            if prepare:  # by now Ray has imported what the class needs
-                prepare()
+    def construct(self: Any, load: Callable[[], type], prepare: Callable[[], None] | None, after: Any) -> None:
+        self.cls = load()
+        if prepare:
+            prepare()
 
-        def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            super().__init__(*args, **kwargs)
+    async def begin(self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.inner = self.cls(*args, **kwargs)
 
-    Waiting.__name__ = Waiting.__qualname__ = cls.__name__  # shown in the names of processes
-    return Waiting
+    def forward(method: str) -> Callable[..., Any]:
+        async def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            result = getattr(self.inner, method)(*args, **kwargs)
+            return await result if inspect.isawaitable(result) else result
+
+        return call
+
+    # The name is shown in the names of processes.
+    return type(name, (), {"__init__": construct, "begin": begin} | {method: forward(method) for method in methods})
 
 
 class EarlyActor:
     """Stands where verl expects Ray's actor class, `options(…).remote(…)`. Its first actor is the one made early.
 
     Args:
-        cls: The actor's class, undecorated.
-        prepare: What the early actor does while it waits.
+        name: Name of the class.
+        methods: Names of the methods that others call.
+        load: Imports the class. Runs in the actor's process; it and its module must be light to import.
+        prepare: What the early actor does next while it waits.
+        after: An early actor that has to be ready before this one begins, so that the two do not compete.
         options: Ray's options of the early actor.
     """
 
-    def __init__(self, cls: type, prepare: Callable[[], None] | None = None, **options: Any):
-        self._cls, self._options, self._early_options = cls, {}, options
-        self._early = ray.remote(_waiting(cls)).options(**options).remote(prepare)
+    def __init__(
+        self,
+        name: str,
+        methods: Sequence[str],
+        load: Callable[[], type],
+        /,
+        *,
+        prepare: Callable[[], None] | None = None,
+        after: EarlyActor | None = None,
+        **options: Any,
+    ):
+        self._load, self._options, self._early_options = load, {}, options
+        self._early = ray.remote(_shell(name, methods)).options(**options).remote(load, prepare, after and after.loaded)
+        self.loaded = self._early.__ray_ready__.remote()
 
     def options(self, **options: Any) -> EarlyActor:
-        """As Ray's. The early actor is taken when name and environment are the ones it was made with."""
+        """As Ray's. The early actor is taken when these agree with the ones it was made with."""
         self._options = options
         return self
 
     def remote(self, *args: Any, **kwargs: Any) -> Any:
-        """As Ray's, and raises at once what the constructor of the early actor raises."""
+        """As Ray's, and raises at once what importing or constructing the class raises."""
         early, self._early = self._early, None
         same = all(self._options.get(key) == value for key, value in self._early_options.items())
-        if early is None:
-            return ray.remote(self._cls).options(**self._options).remote(*args, **kwargs)
-        if not same:
+        if early is not None and same:
+            ray.get(self.loaded)
+            ray.get(early.begin.remote(args, kwargs))
+            return early
+        if early is not None:
             ray.kill(early)
-            return ray.remote(self._cls).options(**self._options).remote(*args, **kwargs)
-        ray.get(early.begin.remote(args, kwargs))
-        return early
+        return ray.remote(self._load()).options(**self._options).remote(*args, **kwargs)

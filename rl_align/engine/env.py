@@ -9,6 +9,10 @@ from pathlib import Path
 from .config import EngineConfig, Platform
 
 PLUGIN = "rl_align.engine.plugin"
+#: With these set, Ray leaves the variables that hide devices alone.
+NOSET = ("RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES",)
+#: Environment variable: threads of the vLLM server's processes, where they differ from the trainer's.
+ROLLOUT_THREADS = "RL_ALIGN_ROLLOUT_THREADS"
 
 
 def variables(config: EngineConfig) -> dict[str, str]:
@@ -37,7 +41,7 @@ def variables(config: EngineConfig) -> dict[str, str]:
             "VLLM_CPU_KVCACHE_SPACE": str(config.kv_cache_gb),
             # One process for vLLM: the multi-process executor spins on shared memory, which costs one of two cores.
             "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
-            "RL_ALIGN_ROLLOUT_THREADS": str(config.rollout_threads or threads),
+            ROLLOUT_THREADS: str(config.rollout_threads or threads),
             "OMP_NUM_THREADS": threads,
             "MKL_NUM_THREADS": threads,
             "TQ_NUM_THREADS": "1",
@@ -54,6 +58,15 @@ def variables(config: EngineConfig) -> dict[str, str]:
             "RAY_memory_monitor_refresh_ms": "0",
         }
     return env
+
+
+def of_rollout_server() -> dict[str, str]:
+    """What the CPU's vLLM server needs in its environment, taken from this process's."""
+    names = ("VLLM_CPU_KVCACHE_SPACE", ROLLOUT_THREADS)
+    found = {name: os.environ[name] for name in names if name in os.environ}
+    if ROLLOUT_THREADS in found:
+        found["OMP_NUM_THREADS"] = found["MKL_NUM_THREADS"] = found.pop(ROLLOUT_THREADS)
+    return found
 
 
 #: What libraries would otherwise keep in the home folder.

@@ -143,6 +143,10 @@ class TaskRunner:
 
     def train(self, keys: Mapping[str, Any], extra: list[str], settings: Mapping[str, Any]) -> None:
         """Composes verl's configuration, puts our trainer, sampler and server in, and runs."""
+        from . import early_processes
+
+        if settings["early"]:
+            early_processes.start(keys["actor_rollout_ref.model.path"])  # before this process imports verl
         from . import plugin
 
         plugin.assert_platform()
@@ -168,10 +172,7 @@ class TaskRunner:
             config.rl_align = OmegaConf.create(dict(settings))
         rollout_server.register()
         if settings["early"]:
-            policy = config.actor_rollout_ref
-            rollout_server.start_early(policy.model.path, policy.rollout.max_num_seqs)
-            if not policy.rollout.router_config_path:
-                trainer_base.LLMServerManager = EarlyServerManager
+            trainer_base.LLMServerManager = EarlyServerManager
         sampler.GroupSampler.estimator = settings["estimator"]
         sampler.GroupSampler.weights = settings["weights"]
         sampler.GroupSampler.deadline_s = settings["step_deadline_s"]

@@ -9,13 +9,10 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
-
-if TYPE_CHECKING:
-    from .early import EarlyActor
 
 
 @dataclass
@@ -35,10 +32,6 @@ class GroupOutput:
     global_steps: int
 
 
-#: The server's actor, where it was made early.
-_early: EarlyActor | None = None
-
-
 @cache
 def load_replica() -> type:
     """The replica class whose server has `generate_group`. Imports vLLM."""
@@ -51,6 +44,8 @@ def load_replica() -> type:
         vLLMReplica,
     )
     from vllm.sampling_params import RequestOutputKind
+
+    from . import early_processes
 
     class GroupHttpServer(vLLMHttpServer):
         async def generate_group(
@@ -90,7 +85,7 @@ def load_replica() -> type:
     class GroupReplica(vLLMReplica):
         def __init__(self, *args: Any, **kwargs: Any):
             super().__init__(*args, **kwargs)
-            self.server_class = _early or ray.remote(GroupHttpServer)
+            self.server_class = early_processes.server or ray.remote(GroupHttpServer)
 
     GroupReplica.server = GroupHttpServer
     return GroupReplica
@@ -110,23 +105,3 @@ def inspect_model(model: str) -> None:
     with suppress(Exception):  # it is looked up again where it is needed, and what is wrong is said there
         for name in json.loads((Path(model) / "config.json").read_bytes())["architectures"]:
             ModelRegistry.models[name].inspect_model_cls()
-
-
-def start_early(model: str, max_num_seqs: int) -> None:
-    """Makes the process of the one server that a single machine has, with the options that verl gives it.
-
-    Args:
-        model: Hugging Face folder of the policy.
-        max_num_seqs: verl's `rollout.max_num_seqs`.
-    """
-    global _early
-    from verl.plugin.platform import get_platform
-    from verl.workers.rollout.replica import CONTROL_METHOD_CONCURRENCY
-
-    from .early import EarlyActor
-
-    platform = get_platform()
-    variables = {**dict.fromkeys(platform.ray_noset_envvars(), "1"), **platform.rollout_env_vars()}
-    concurrency = max(1000, max_num_seqs + CONTROL_METHOD_CONCURRENCY)
-    options = {"name": "vllm_server_0_0", "runtime_env": {"env_vars": variables}, "max_concurrency": concurrency}
-    _early = EarlyActor(load_replica().server, prepare=partial(inspect_model, model), **options)

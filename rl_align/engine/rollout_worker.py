@@ -24,8 +24,7 @@ from verl.experimental.agent_loop.agent_loop import (
 from verl.trainer.ppo.v1.agent_loop_tq import AgentLoopManagerTQ, AgentLoopWorkerTQ, apply_greedy_sampling_params
 from verl.utils.tensordict_utils import list_of_dict_to_tensordict
 
-from . import agent_loops, plugin, scoring
-from .early import EarlyActor
+from . import agent_loops, early_processes, plugin, scoring
 from .failures import failures_log
 from .positions import extend_positions, prompt_positions
 
@@ -139,19 +138,9 @@ class GroupAgentLoopWorker(_Worker):
         )
 
 
-#: The worker's actor, where it was made early.
-_early: EarlyActor | None = None
-
-
-def start_early() -> None:
-    """Makes the process of the one worker that a single machine has."""
-    global _early
-    _early = EarlyActor(GroupAgentLoopWorker)
-
-
 class GroupAgentLoopManager(AgentLoopManagerTQ):
     """Starts our workers instead of verl's."""
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self.agent_loop_workers_class = _early or ray.remote(GroupAgentLoopWorker)
+        self.agent_loop_workers_class = early_processes.worker or ray.remote(GroupAgentLoopWorker)

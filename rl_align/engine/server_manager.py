@@ -6,24 +6,17 @@ The router's process imports all of verl to understand the servers' handles, and
 
 from __future__ import annotations
 
-from typing import Any
-
 from verl.workers.rollout.llm_server import LLMServerManager
-from verl.workers.rollout.router import GlobalRequestLoadBalancer
 
-from .early import EarlyActor
+from . import early_processes
 
 
 class EarlyServerManager(LLMServerManager):
-    """verl's manager; `start_early` comes first."""
-
-    router: Any = None
-
-    @classmethod
-    def start_early(cls) -> None:
-        """Makes the router's process."""
-        cls.router = EarlyActor(GlobalRequestLoadBalancer)
+    """verl's manager, once `early_processes.start` was called."""
 
     async def _init_global_load_balancer(self) -> None:
+        if self.rollout_config.router_config_path:
+            return await super()._init_global_load_balancer()
         servers = dict(zip(self.server_addresses, self.server_handles, strict=True))
-        self.global_load_balancer = self.router.remote(servers=servers, full_determinism=self.rollout_config.full_determinism)
+        router = early_processes.router
+        self.global_load_balancer = router.remote(servers=servers, full_determinism=self.rollout_config.full_determinism)

@@ -14,10 +14,8 @@ from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
 
 from reward import credit
 
-from . import rollout_worker
 from .record import StepRecord
 from .rows import make_rows, plain
-from .server_manager import EarlyServerManager
 
 #: Fields of the transfer queue that the update does not read. Python objects are slow to fetch and to move to a device.
 NOT_FOR_THE_ACTOR = frozenset({"data_source", "extra_fields", "global_steps", "metrics", "num_turns", "session_id", "uid"})
@@ -35,10 +33,6 @@ class Trainer(PPOTrainerSync):
         self.record = StepRecord(self.settings)
         self._save_due = False
         self._bypass = bool(config.algorithm.rollout_correction.bypass_mode)
-        if self.settings.early:  # they import while the trainer's workers start
-            rollout_worker.start_early()
-            if not config.actor_rollout_ref.rollout.router_config_path:
-                EarlyServerManager.start_early()
 
     def on_train_begin(self) -> None:
         self.logger = self.record  # verl's loggers would show no components; the record writes the same metrics and ours

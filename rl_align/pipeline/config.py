@@ -7,6 +7,7 @@ from enum import Enum
 
 from reward.config import Composition, RewardConfig
 from rl_align.data.sources.mix import RealInputsConfig
+from rl_align.data.sources.mix import check as check_real_inputs
 from rl_align.engine.config import EngineConfig, GRPOConfig, SFTConfig
 from rl_align.engine.config import check as check_engine
 from rl_align.errors import UserError
@@ -88,6 +89,8 @@ def resolve(config: RunConfig) -> RunConfig:
         )
     if config.source is Source.real_inputs and config.warm_start:
         raise UserError("there are no transcripts for real inputs", where="warm_start", expected="false")
+    if config.source is Source.real_inputs:
+        check_real_inputs(config.real_inputs)
     sections = {}
     for name in ("pictograms", "teacher", "real_inputs", "model", "pretrain", "sft", "grpo", "eval"):
         section = getattr(config, name)

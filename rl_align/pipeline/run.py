@@ -18,7 +18,7 @@ from rl_align.engine.verl_config import check_extra
 from rl_align.errors import UserError
 from rl_align.eval.config import check as check_eval
 from rl_align.pipeline.config import RunConfig, Source, resolve
-from rl_align.pipeline.stages import Stage, run_stages
+from rl_align.pipeline.stages import Stage, foresee, run_stages
 from rl_align.runfiles.atomic import write_json, write_text
 from rl_align.runfiles.lock import engine_lock, wait_for_workers
 from rl_align.transcript.prompts import RESPONDER_SYSTEM
@@ -293,13 +293,13 @@ def run(config_path: str | Path, overrides: Sequence[str] = (), *, dry_run: bool
     """
     config = resolve(load_config(RunConfig, config_path, overrides))
     check_extra(config.engine)
+    work = Run(config)
     if dry_run:
         from rl_align.pipeline.estimate import explain
 
         print(to_yaml(config), end="")
-        print("\n".join(f"# {line}" for line in explain(config)))
+        print("\n".join(f"# {line}" for line in [*explain(config), *foresee(work.folder, work.stages())]))
         return
-    work = Run(config)
     print(f"run folder: {config.folder}")
     with engine_lock(str(work.folder)):
         wait_for_workers()

@@ -102,6 +102,18 @@ def run_stages(folder: Path | str, stages: Sequence[Stage], console: Callable[[s
     return {stage.name: known[stage.name] for stage in stages}
 
 
+def foresee(folder: Path | str, stages: Sequence[Stage]) -> list[str]:
+    """One line a stage: whether `run_stages` would run it as things stand, and why."""
+    return [f"stage {stage.name}: {_foreseen(Path(folder), stage)}" for stage in stages]
+
+
+def _foreseen(folder: Path, stage: Stage) -> str:
+    if not all(Path(path).exists() for path in stage.inputs):
+        return "runs when its inputs are made"
+    reason = why_run(folder, stage)
+    return f"runs ({reason})" if reason else "done, skipped as long as its inputs stay what they are"
+
+
 def why_run(folder: Path | str, stage: Stage) -> str | None:
     """Why a stage would run, in a few words; None when it is finished. Raises UserError when an input is missing."""
     return _reason(Path(folder), stage, stage_hash(Path(folder), stage))

@@ -39,25 +39,32 @@ class RealInputsConfig:
     seed: int = 0
 
 
-def _folder_of(name: str, cfg: RealInputsConfig, key: str) -> Path:
+def check(cfg: RealInputsConfig, key: str = "real_inputs") -> None:
+    """Raises UserError naming the first value that no mix can be made from: an unknown source, a folder that is not there."""
+    if not cfg.sources or (unknown := [name for name in cfg.sources if name not in SOURCES]):
+        what = f"unknown source {unknown[0]!r}" if cfg.sources else "no sources"
+        raise UserError(what, where=f"{key}.sources", expected=f"some of {', '.join(SOURCES)}")
+    if cfg.per_source is not None and cfg.per_source < 1:
+        raise UserError(f"{cfg.per_source} items", where=f"{key}.per_source", expected="at least 1, or null for all")
+    needed = [name for name in cfg.sources if name != special.DATASET]
     choice = f"or set {key}.sources to the ones that are there (special needs no folder)"
-    if cfg.folder is None:
+    if needed and cfg.folder is None:
         raise UserError(
             "no folder is set",
             where=f"{key}.folder",
-            expected=f"the folder that holds local copies of {', '.join(SOURCES[:-1])}",
+            expected=f"the folder that holds local copies of {', '.join(needed)}",
             fix=f"pass {key}.folder=DIR {choice}",
         )
-    folder = Path(cfg.folder) / name
-    if not folder.is_dir():
-        raise UserError(f"no folder {folder}", where=f"{key}.folder", expected=f"a local copy of {name}", fix=choice)
-    return folder
+    for name in needed:
+        folder = Path(cfg.folder or "") / name
+        if not folder.is_dir():
+            raise UserError(f"no folder {folder}", where=f"{key}.folder", expected=f"a local copy of {name}", fix=choice)
 
 
-def _source(name: str, cfg: RealInputsConfig, key: str) -> Iterable[Item | Dropped]:
+def _source(name: str, cfg: RealInputsConfig) -> Iterable[Item | Dropped]:
     if name == special.DATASET:
         return special.load(cfg.seed)
-    folder = _folder_of(name, cfg, key)
+    folder = Path(cfg.folder or "") / name
     if name == figstep.DATASET:
         full = (folder / "data" / "question" / "safebench.csv").is_file()
         return figstep.load(folder, tiny=not full)
@@ -80,15 +87,11 @@ def load_mix(cfg: RealInputsConfig, quarantine: Quarantine, *, key: str = "real_
     Raises:
         UserError: An unknown source, a folder that is not set or not there, a broken file, or nothing left.
     """
-    if not cfg.sources or (unknown := [name for name in cfg.sources if name not in SOURCES]):
-        what = f"unknown source {unknown[0]!r}" if cfg.sources else "no sources"
-        raise UserError(what, where=f"{key}.sources", expected=f"some of {', '.join(SOURCES)}")
-    if cfg.per_source is not None and cfg.per_source < 1:
-        raise UserError(f"{cfg.per_source} items", where=f"{key}.per_source", expected="at least 1, or null for all")
+    check(cfg, key)
     rng = random.Random(cfg.seed)
     items: list[Item] = []
     for name in dict.fromkeys(cfg.sources):
-        found = list(validate(_source(name, cfg, key), cfg.image, quarantine))
+        found = list(validate(_source(name, cfg), cfg.image, quarantine))
         rng.shuffle(found)
         limit = len(found) if cfg.per_source is None else cfg.per_source
         for item in found[limit:]:

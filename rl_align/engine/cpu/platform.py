@@ -7,7 +7,6 @@ memory.
 
 from __future__ import annotations
 
-import os
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,9 +17,9 @@ import torch
 from verl.plugin.platform.platform_base import PlatformBase
 from verl.plugin.platform.platform_manager import PlatformRegistry
 
+from rl_align.engine import env
+
 NAME = "cpu"
-#: Environment variable: threads of the vLLM server's processes, where they differ from the trainer's.
-ROLLOUT_THREADS = "RL_ALIGN_ROLLOUT_THREADS"
 
 
 def _nothing(*_args: Any, **_kwargs: Any) -> None:
@@ -106,17 +105,13 @@ class PlatformCPU(PlatformBase):
         return "GPU"
 
     def ray_noset_envvars(self) -> list[str]:
-        return ["RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES"]
+        return list(env.NOSET)
 
     def is_ipc_supported(self) -> bool:
         return False
 
     def rollout_env_vars(self) -> dict[str, str]:
-        names = ("VLLM_CPU_KVCACHE_SPACE", ROLLOUT_THREADS)
-        found = {name: os.environ[name] for name in names if name in os.environ}
-        if ROLLOUT_THREADS in found:
-            found["OMP_NUM_THREADS"] = found["MKL_NUM_THREADS"] = found.pop(ROLLOUT_THREADS)
-        return found
+        return env.of_rollout_server()
 
     def cudart(self) -> None:
         return None
