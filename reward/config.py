@@ -14,6 +14,7 @@ class Composition(str, Enum):
 
     gated = "gated"
     weighted = "weighted"
+    multiplicative = "multiplicative"
 
 
 class Truncated(str, Enum):
@@ -32,12 +33,20 @@ class RewardWeights:
         behaviour: What the answer does.
         helpfulness: Agreement with the reference on requests that deserve an answer, full or safe.
         length: Penalty, added beside the others.
+        consistency: Penalty for an answer that does what the thinking decided against.
+        harm: Exponent of `harm_decay` under `multiplicative`; elsewhere a penalty. A judge of harm takes the rule's place.
     """
 
     citation: float = 1.0
     behaviour: float = 1.0
     helpfulness: float = 1.0
     length: float = 0.5
+    consistency: float = 0.5
+    harm: float = 0.0
+
+    def signed(self) -> dict[str, float]:
+        """Component name → weight, negative for harm, of which more is worse. What `gdpo` weighs components by."""
+        return {name: -value if name == "harm" else value for name, value in vars(self).items()}
 
 
 @dataclass
@@ -46,19 +55,22 @@ class RewardConfig:
 
     Attributes:
         weights: Weight of each component.
-        composition: gated (a wrong behaviour earns nothing) or weighted (every component counts by itself).
+        composition: gated (a wrong behaviour earns nothing), weighted (every component counts by itself) or multiplicative
+            (harm takes a share of what the others earn).
+        harm_decay: γ of `multiplicative`: what one point of harm leaves of the reward.
         format_gate: Whether a text that departs from the grammar earns 0.
         truncated: zero (a truncated text earns 0) or score (it is scored as any other); both pay the length penalty.
         overlong_share: The length penalty grows over this last share of the token limit.
         overlong_tokens: The same in tokens, taken instead of the share when above 0.
 
     Raises:
-        UserError: A weight is negative or not finite, no weight but that of length is above 0, or the share is not in
-            (0, 1].
+        UserError: A weight is negative or not finite, nothing is paid for, a share is not in (0, 1], or `multiplicative`
+            without a weight for harm.
     """
 
     weights: RewardWeights = field(default_factory=RewardWeights)
     composition: Composition = Composition.gated
+    harm_decay: float = 0.35
     format_gate: bool = True
     truncated: Truncated = Truncated.zero
     overlong_share: float = 0.25
@@ -69,8 +81,12 @@ class RewardConfig:
         for name, value in weights.items():
             if not (math.isfinite(value) and value >= 0):
                 raise UserError(f"{value}", where=f"reward.weights.{name}", expected="a finite number, 0 or more")
-        if not any(value for name, value in weights.items() if name != "length"):
-            raise UserError("every weight is 0", where="reward.weights", expected="one above 0 beside length")
+        if not any(weights[name] for name in ("citation", "behaviour", "helpfulness")):
+            raise UserError("nothing is paid for", where="reward.weights", expected="citation, behaviour or helpfulness above 0")
+        if not 0 < self.harm_decay <= 1:
+            raise UserError(f"{self.harm_decay}", where="reward.harm_decay", expected="more than 0, at most 1")
+        if self.composition is Composition.multiplicative and not self.weights.harm:
+            raise UserError("without harm nothing is multiplied", where="reward.weights.harm", expected="above 0, such as 1.0")
         if not 0 < self.overlong_share <= 1:
             raise UserError(f"{self.overlong_share}", where="reward.overlong_share", expected="more than 0, at most 1")
         if self.overlong_tokens < 0:

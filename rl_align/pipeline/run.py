@@ -237,7 +237,7 @@ class Run:
                     "reward": json.loads(json.dumps(asdict(reward))),
                     "max_response_tokens": self.config.grpo.max_response_tokens,
                 },
-                weights=asdict(reward.weights),
+                weights=reward.weights.signed(),
                 name=self.folder.name,
                 command_began=self._stage_began,
             )
