@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -77,12 +78,7 @@ class RewardConfig:
     overlong_tokens: int = 0
 
     def __post_init__(self) -> None:
-        weights = vars(self.weights)
-        for name, value in weights.items():
-            if not (math.isfinite(value) and value >= 0):
-                raise UserError(f"{value}", where=f"reward.weights.{name}", expected="a finite number, 0 or more")
-        if not any(weights[name] for name in ("citation", "behaviour", "helpfulness")):
-            raise UserError("nothing is paid for", where="reward.weights", expected="citation, behaviour or helpfulness above 0")
+        check_weights("reward.weights", vars(self.weights), paid=("citation", "behaviour", "helpfulness"))
         if not 0 < self.harm_decay <= 1:
             raise UserError(f"{self.harm_decay}", where="reward.harm_decay", expected="more than 0, at most 1")
         if self.composition is Composition.multiplicative and not self.weights.harm:
@@ -95,3 +91,12 @@ class RewardConfig:
     def overlong_buffer(self, max_tokens: int) -> int:
         """Tokens before the limit over which the length penalty grows, between 1 and the limit."""
         return max(1, min(max_tokens, self.overlong_tokens or round(self.overlong_share * max_tokens)))
+
+
+def check_weights(where: str, weights: Mapping[str, float], paid: Sequence[str]) -> None:
+    """Raises UserError for a weight that is no weight, and when none of the components that earn has one."""
+    for name, value in weights.items():
+        if not (math.isfinite(value) and value >= 0):
+            raise UserError(f"{value}", where=f"{where}.{name}", expected="a finite number, 0 or more")
+    if not any(weights[name] for name in paid):
+        raise UserError("nothing is paid for", where=where, expected=f"one of {', '.join(paid)} above 0")
