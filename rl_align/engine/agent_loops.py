@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,10 @@ class Prompt:
 class ResponderLoop(AgentLoopBase):
     """One hop: the policy answers image and prompt; the answer is scored here, in process."""
 
-    scorer: Scorer  # set by the worker, once for all its loops
+    # Set by the worker, once for all its loops:
+    scorer: Scorer
+    canaries: Mapping[str, str] = {}
+    canaries_every: int = 0
     image_folder: Path | None = None
 
     async def prepare(self, messages: list[dict]) -> Prompt:
@@ -93,7 +97,18 @@ class ResponderLoop(AgentLoopBase):
                     extra_fields=_extra(row, text, len(tokens), scored, image, group.global_steps, time.perf_counter() - started),
                 )
             )
+        if outputs and self.canaries_every and row["global_steps"] % self.canaries_every == 0:
+            outputs[0].extra_fields["rl"]["canaries"] = self._score_canaries(row)
         return prompt, outputs
+
+    def _score_canaries(self, row: dict[str, Any]) -> dict[str, float | None]:
+        """What texts that deserve nothing would have earned here."""
+        limit = self.rollout_config.response_length
+        found = {}
+        for name, text in self.canaries.items():
+            tokens = len(self.tokenizer(text)["input_ids"])
+            found[name] = self.scorer(row, text, min(tokens, limit), tokens > limit).reward
+        return found
 
     async def run(self, sampling_params: dict[str, Any], **row: Any) -> AgentLoopOutput:
         """verl's interface for a single sample."""
@@ -140,6 +155,7 @@ def _extra(row: dict, text: str, tokens: int, scored: Scored, image: str | None,
             "tokens": tokens,
             "image": image,
             "score_s": cost,
+            "facts": dict(scored.facts),
         },
         "reward_extra_info": {},
         "global_steps": version,

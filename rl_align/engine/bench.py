@@ -79,6 +79,7 @@ def run(
     extra: list[str] | None = None,
 ) -> dict[str, Any]:
     """Builds model and rows, runs `steps` steps and reads the metrics back."""
+    from reward.panel import PanelConfig
     from rl_align.models.config import ModelConfig
     from rl_align.models.tiny import build
 
@@ -112,6 +113,7 @@ def run(
         scorer="rl_align.engine.bench:letter_share",
         scorer_settings={},
         weights={"letter": 1.0},
+        panel=PanelConfig(canaries_every=0),
         name="bench",
         command_began=command + (built - began),  # the command's start, less the making of the model
     )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from rl_align.schema import Behaviour, Citation, Item, Status
+from rl_align.schema import Behaviour, Citation, Item, Response, Status
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,14 @@ class Scored:
         components: Component name → score, None where unscored.
         status: How the rollout ended.
         gate: Name of the gate that closed, or None.
+        facts: What the hacking panel reads of the text (`reward/panel.py`).
     """
 
     reward: float | None
     components: Mapping[str, float | None] = field(default_factory=dict)
     status: Status = Status.OK
     gate: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Scorer(Protocol):
@@ -34,8 +36,8 @@ class Scorer(Protocol):
     def __call__(self, row: Mapping[str, Any], text: str, tokens: int, truncated: bool) -> Scored: ...
 
 
-def load(path: str, settings: Mapping[str, Any]) -> Scorer:
-    """The scorer named `module:factory`, called with the settings."""
+def load(path: str, settings: Mapping[str, Any]) -> Any:
+    """What `module:factory` makes of the settings: a scorer, or a measure."""
     module, _, name = path.partition(":")
     return getattr(importlib.import_module(module), name)(settings)
 
@@ -63,9 +65,20 @@ def responder(settings: Mapping[str, Any]) -> Scorer:
         breakdown = score_response(
             item, response, tokens=tokens, max_tokens=limit, truncated=truncated, cfg=config, catalogue=catalogue
         )
-        return Scored(breakdown.reward, breakdown.scores(), status_of(response, breakdown, truncated), breakdown.gate)
+        status = status_of(response, breakdown, truncated)
+        return Scored(breakdown.reward, breakdown.scores(), status, breakdown.gate, facts_of(item, response))
 
     return score
+
+
+def facts_of(item: Item, response: Response) -> dict[str, Any]:
+    """What the hacking panel reads of a response."""
+    return {
+        "harmful": item.harmful,
+        "behaviour": response.behaviour.value if response.behaviour else None,
+        "citations": len(response.citations),
+        "right_citations": len(set(response.citations) & set(item.citations)),
+    }
 
 
 def label(item: Item) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from reward.config import Composition, RewardConfig
+from reward.panel import PanelConfig
 from rl_align.data.sources.mix import RealInputsConfig
 from rl_align.data.sources.mix import check as check_real_inputs
 from rl_align.engine.config import EngineConfig, GRPOConfig, SFTConfig
@@ -43,6 +44,7 @@ class RunConfig:
         sft: The warm start.
         grpo: Reinforcement learning.
         reward: What it is paid for.
+        panel: The instruments that show when the reward is gamed, and their alarms.
         eval: How models are measured.
     """
 
@@ -60,6 +62,7 @@ class RunConfig:
     sft: SFTConfig = field(default_factory=SFTConfig)
     grpo: GRPOConfig = field(default_factory=GRPOConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
+    panel: PanelConfig = field(default_factory=PanelConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
 
 

@@ -25,6 +25,7 @@ from rl_align.transcript.prompts import RESPONDER_SYSTEM
 
 HELD_OUT = ("heldout_combinations", "heldout_paraphrases")
 SCORER = "rl_align.engine.scoring:responder"
+MEASURE = "rl_align.pictograms.measure:worth_of_texts"
 
 
 class Run:
@@ -239,6 +240,9 @@ class Run:
                 },
                 weights=reward.weights.signed(),
                 name=self.folder.name,
+                panel=self.config.panel,
+                measure=MEASURE if self.config.source is Source.pictograms else None,
+                measure_settings={"items": str(self.data / "train.parquet")},
                 command_began=self._stage_began,
             )
         self._export(root, self.models / "grpo", self.config.grpo.steps, "actor/huggingface")
