@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from rl_align.errors import UserError
 
@@ -100,3 +101,21 @@ def check_weights(where: str, weights: Mapping[str, float], paid: Sequence[str])
             raise UserError(f"{value}", where=f"{where}.{name}", expected="a finite number, 0 or more")
     if not any(weights[name] for name in paid):
         raise UserError("nothing is paid for", where=where, expected=f"one of {', '.join(paid)} above 0")
+
+
+def config_from(settings: Mapping[str, Any]) -> RewardConfig:
+    """A RewardConfig from nested plain values. Raises UserError for an unknown key or a value that cannot be.
+
+    Without omegaconf, which trainers of others need not have.
+    """
+    given = dict(settings)
+    weights = dict(given.pop("weights", {}))
+    for where, known, keys in (("reward", RewardConfig, given), ("reward.weights", RewardWeights, weights)):
+        for key in keys:
+            if key not in known.__dataclass_fields__:
+                raise UserError("no such setting", where=f"{where}.{key}", expected=", ".join(known.__dataclass_fields__))
+    try:
+        chosen = {"composition": Composition, "truncated": Truncated}
+        return RewardConfig(**{k: chosen[k](v) if k in chosen else v for k, v in given.items()}, weights=RewardWeights(**weights))
+    except ValueError as error:
+        raise UserError(str(error), where="reward") from error

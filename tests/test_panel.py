@@ -8,8 +8,9 @@ import pytest
 
 from reward.canaries import canaries
 from reward.credit import Row, assign
+from reward.label import write_label as label
 from reward.panel import Alarms, PanelConfig, beyond, read
-from rl_align.engine.scoring import label, load
+from rl_align.engine.scoring import load
 from rl_align.errors import UserError
 from rl_align.pictograms.config import PictogramsConfig
 from rl_align.pictograms.items import items

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from rl_align.schema import Behaviour, Citation, Item, Response, Status
+from reward.label import read_label
+from rl_align.schema import Item, Response, Status
 
 
 @dataclass(frozen=True)
@@ -81,30 +81,7 @@ def facts_of(item: Item, response: Response) -> dict[str, Any]:
     }
 
 
-def label(item: Item) -> str:
-    """What rewards may read of an item, as the JSON that a data row carries. Its truth is left out on purpose."""
-    return json.dumps(
-        {
-            "expected": [b.value for b in item.expected],
-            "citations": [[c.policy, c.rule] for c in item.citations],
-            "harmful": item.harmful,
-            "reference": item.reference,
-        },
-        ensure_ascii=False,
-    )
-
-
 def item_of(row: Mapping[str, Any]) -> Item:
     """The item behind a data row, as far as rewards may know it."""
-    known = json.loads(row["reward_model"]["ground_truth"])
-    return Item(
-        id=row["extra_info"]["item_id"],
-        images=(),
-        prompt="",
-        dataset=row["data_source"],
-        split=row["extra_info"]["split"],
-        expected=tuple(Behaviour(b) for b in known["expected"]),
-        citations=tuple(Citation(policy, rule) for policy, rule in known["citations"]),
-        harmful=known["harmful"],
-        reference=known["reference"],
-    )
+    info = row["extra_info"]
+    return read_label(row["reward_model"]["ground_truth"], info["item_id"], row["data_source"], info["split"])

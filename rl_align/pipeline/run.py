@@ -155,10 +155,10 @@ class Run:
 
     def make_rows(self) -> None:
         """Items → rows for the engine; items that do not fit → `data/dropped.jsonl`, counted by reason."""
+        from reward.label import write_label
         from rl_align.data.items import read_items
         from rl_align.data.rows import grpo_rows, sft_rows
         from rl_align.engine.lengths import PromptLengths
-        from rl_align.engine.scoring import label
         from rl_align.models.vocabulary import special_tokens
         from rl_align.pictograms import teacher
         from rl_align.pictograms.captions import named
@@ -181,7 +181,7 @@ class Run:
             sft = sft_rows(self.data / "sft.parquet", items, transcripts, fits=fits, **common)
             print(f"    sft {sft} transcripts")
         fits = lengths.fits_prompt(c.grpo.max_prompt_tokens)
-        grpo = grpo_rows(self.data / "grpo.parquet", items, fits=fits, label=label, **common)
+        grpo = grpo_rows(self.data / "grpo.parquet", items, fits=fits, label=write_label, **common)
         quarantine.save()
         print(f"    grpo {grpo} prompts; {quarantine.summary()}")
         if grpo < c.grpo.prompts_per_step:
