@@ -34,10 +34,16 @@ CORPUS = [
 
 
 def letter_share(settings: Mapping[str, Any]):
-    """A scorer: the share of the letter "e" among the characters."""
+    """A scorer: the share of the letter "e" among the characters.
+
+    Args:
+        settings: `flat_every` k: every k-th item pays the same for any text, so its groups teach nothing; 0 for none.
+    """
+    flat_every = settings.get("flat_every", 0)
 
     def score(row: Mapping[str, Any], text: str, tokens: int, truncated: bool) -> Scored:
-        value = text.count("e") / max(1, len(text))
+        flat = flat_every and int(row["extra_info"]["item_id"].rpartition("-")[2]) % flat_every == 0
+        value = 0.5 if flat else text.count("e") / max(1, len(text))
         return Scored(value, {"letter": value})
 
     return score

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -31,9 +31,9 @@ class Scored:
 
 
 class Scorer(Protocol):
-    """Scores one text of one data row."""
+    """Scores one text of one data row; one that asks a judge returns an awaitable."""
 
-    def __call__(self, row: Mapping[str, Any], text: str, tokens: int, truncated: bool) -> Scored: ...
+    def __call__(self, row: Mapping[str, Any], text: str, tokens: int, truncated: bool) -> Scored | Awaitable[Scored]: ...
 
 
 def load(path: str, settings: Mapping[str, Any]) -> Any:
