@@ -1,1 +1,1 @@
-"""OpenAI-compatible chat endpoints: what judges, the guard, synthesis and evaluation ask for text. It knows no model and no policy."""
+"""OpenAI-compatible chat endpoints: whom judges, guard, synthesis and evaluation ask. It knows no model and no policy."""
