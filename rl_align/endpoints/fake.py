@@ -56,6 +56,7 @@ class Fake:
     Attributes:
         base_url: What a client is given; set inside the block.
         counts: What it did: `requests`, `ok`, and each mishap by name.
+        most: The most requests that were under way at once.
         seen: The last requests, as `(headers, body)`.
     """
 
@@ -67,6 +68,8 @@ class Fake:
         self._stop = asyncio.Event()
         self.base_url = ""
         self.counts: Counter[str] = Counter()
+        self.most = 0
+        self._under_way = 0
         self.seen: deque[tuple[Mapping[str, str], dict[str, Any]]] = deque(maxlen=_KEPT)
 
     def __enter__(self) -> Fake:
@@ -101,12 +104,20 @@ class Fake:
     async def _tell(self, request: web.Request) -> web.Response:
         return web.json_response(dict(self.counts))
 
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
+    async def _handle(self, request: web.Request) -> web.Response:
         body = json.loads(await request.read())
         self.seen.append((dict(request.headers), body))
         mishap = self._first.popleft() if self._first else self._script.chaos.draw(self._chance)
         self.counts["requests"] += 1
         self.counts[str(mishap or "ok")] += 1
+        self._under_way += 1
+        self.most = max(self.most, self._under_way)
+        try:
+            return await self._respond(mishap, request, body)
+        finally:
+            self._under_way -= 1
+
+    async def _respond(self, mishap: Mishap | None, request: web.Request, body: dict[str, Any]) -> web.Response:
         refusal = await self._refuse(mishap, request)
         if refusal is not None:
             return refusal

@@ -14,6 +14,7 @@ from .meters import Meters
 from .pace import Pace
 from .reply import Failure, Generated, Reply, read
 from .secret import Secret
+from .slots import Slots
 from .transport import Transport
 from .types import EndpointError, FailureReason, Message
 
@@ -54,7 +55,7 @@ class Sender:
         self._limits = limits
         self._meters = meters
         self._loop = asyncio.get_running_loop()
-        self._slots = asyncio.Semaphore(cfg.concurrency)
+        self._slots = Slots(cfg.concurrency)
         self.transport = Transport(cfg, secret)
 
     async def send(self, body: bytes, tokens: tuple[int, int], flight: Flight, tally: Tally) -> Generated:
@@ -71,7 +72,7 @@ class Sender:
         """
         while True:
             flight.doing = "waiting in line (concurrency)"
-            async with self._slots:
+            async with self._slots.slot(begun=tally.attempts > 0):
                 outcome = await self._attempt(body, tokens, flight, tally)
             if isinstance(outcome, Generated):
                 return outcome
@@ -133,8 +134,10 @@ class Sender:
         """Full jitter: anything up to an end that doubles, so that calls that failed together do not come back together."""
         end = min(self._cfg.backoff_max_s, self._cfg.backoff_s * 2 ** min(failures - 1, 30))
         drawn = self._limits.chance.uniform(0, end)
-        # After Retry-After the same jitter on top, or all would come back at that moment.
-        return failure.after_s + drawn if failure.after_s else drawn
+        if not failure.after_s:
+            return drawn
+        # Some jitter on top, or all would come back at the very moment.
+        return max(drawn, failure.after_s + self._limits.chance.uniform(0, self._cfg.backoff_s))
 
 
 def estimate(messages: Sequence[Message]) -> int:
