@@ -117,7 +117,7 @@ class Sender:
         """Waits for the rate limits."""
         now = self._loop.time()
         wait = max(self._limits.requests.take(1, now), self._limits.tokens.take(tokens, now))
-        if now + wait > flight.deadline:
+        if wait and now + wait > flight.deadline:
             what = "requests_per_minute and tokens_per_minute leave no turn before deadline_s"
             raise EndpointError(FailureReason.rate_limited, what)
         if wait:
