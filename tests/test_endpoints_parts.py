@@ -63,6 +63,7 @@ WRONG = [
     ("budget_tokens", -1),
     ("budget_cost", 1.0),
     ("extra", {"messages": []}),
+    ("cache", ""),
 ]
 
 
@@ -148,7 +149,7 @@ FITTING = [
     ("{" * 99 + '{"score": 3}', 3),
 ]
 UNFIT = ["", "3", "null", "score: 3", '{"score": 3', '{"score": "3"}', '{"score": 9}', '{"score": NaN}', '[{"score": 3}]']
-UNFIT += ['{"score": 3, "more": 1}', "{" * 99999, "[" * 99999, "Deux points sur cinq."]
+UNFIT += ['{"score": 1e999}', "[" * 500 + "]" * 500, '{"score": 3, "more": 1}', "{" * 99999, "[" * 99999, "Deux points sur cinq."]
 
 
 @pytest.mark.parametrize("text, score", FITTING)
@@ -164,10 +165,16 @@ def test_what_does_not_fit_is_not_an_answer(text):
     assert time.process_time() - began < 0.5
 
 
+@pytest.mark.parametrize("text", ['{"a": 1e999}', '{"a": "\\ud800"}', '{"a": -Infinity}'])
+def test_values_that_no_file_takes_are_no_answers(text):
+    with pytest.raises(Unfit):
+        Shape({"type": "object"}).parse(text)
+
+
 def test_a_schema_is_checked_and_refers_to_nothing_elsewhere():
     with pytest.raises(EndpointError, match="not valid"):
         Shape({"type": "no such type"})
-    with pytest.raises(Exception, match="example.invalid"):
+    with pytest.raises(EndpointError, match="refers to what is not in it"):
         Shape({"$ref": "http://example.invalid/schema.json"}).parse("{}")
 
 

@@ -159,6 +159,19 @@ def test_closing_ends_what_is_under_way():
         assert [e.reason for e in asyncio.run(main())] == [FailureReason.connection] * 3
 
 
+def test_closing_ends_what_still_looks_into_the_file(tmp_path):
+    with Fake() as fake:
+
+        async def main():
+            async with Endpoint(config(fake.base_url, cache=str(tmp_path / "cache.sqlite"))) as endpoint:
+                call = asyncio.create_task(endpoint.complete(CHAT))
+                await asyncio.sleep(0)
+            return await asyncio.gather(call, return_exceptions=True)
+
+        (ended,) = asyncio.run(main())
+    assert ended.reason is FailureReason.connection and not fake.counts["requests"]
+
+
 def test_two_running_loops_are_refused():
     with Fake(Script((0.3, 0.3))) as fake:
         endpoint = Endpoint(config(fake.base_url))

@@ -15,6 +15,8 @@ from .lru import Lru
 from .meters import Meters
 from .types import Completion
 
+_INHERITED: list[Disk] = []
+
 #: What an answer weighs in memory beside its text.
 _OVERHEAD = 400
 
@@ -69,7 +71,11 @@ class Cache:
         """The file; None when there is none, or it cannot be used."""
         if self._path is None:
             return None
-        if self._disk is None or self._disk.process != os.getpid():  # a fork inherits no threads
+        if self._disk is not None and self._disk.process != os.getpid():
+            # A fork inherits no threads, and must not even close a connection of its parent.
+            _INHERITED.append(self._disk)
+            self._disk = None
+        if self._disk is None:
             self._disk = Disk(self._path, self._meters)
         return None if self._disk.off else self._disk
 

@@ -16,6 +16,7 @@ from .images import sendable
 from .keys import Keys, encode
 from .lru import Lru
 from .meters import Meters
+from .reply import Generated
 from .secret import Secret
 from .sender import Limits, Sender, Tally, estimate
 from .structured import Shape, Unfit
@@ -152,16 +153,16 @@ class Endpoint(Completer):
 
     async def _ask(
         self, sender: Sender, call: _Call, messages: Sequence[Message], shape: Shape | None, flight: Flight, tally: Tally
-    ):
+    ) -> Generated:
         fields: dict[str, Any] = {}
         if shape is not None:
             messages, fields = shape.request(messages, self._cfg.structured)
-        body = encode(self._body(call, messages, fields)).encode("ascii")
-        return await sender.send(body, (estimate(messages), call.sampling.max_tokens), flight, tally)
+        tokens = estimate(messages), call.sampling.max_tokens
+        return await sender.send(lambda: self._body(call, messages, fields), tokens, flight, tally)
 
-    def _body(self, call: _Call, messages: Sequence[Message], fields: Mapping[str, Any]) -> dict[str, Any]:
+    def _body(self, call: _Call, messages: Sequence[Message], fields: Mapping[str, Any]) -> bytes:
         sampling = call.sampling
-        body = {
+        body: dict[str, Any] = {
             "model": self._cfg.model,
             "messages": [_sendable(m) for m in messages],
             "temperature": sampling.temperature,
@@ -170,7 +171,8 @@ class Endpoint(Completer):
         }
         if sampling.seed is not None:
             body["seed"] = sampling.seed + call.sample
-        return {**body, **fields, **self._cfg.extra}
+        body = {**body, **fields, **self._cfg.extra}
+        return encode({name: value for name, value in body.items() if value is not None}).encode("ascii")
 
     def _parse_repaired(self, shape: Shape, text: str, tally: Tally) -> Any:
         try:

@@ -50,7 +50,8 @@ class EndpointConfig:
         structured: json_schema (the endpoint enforces the schema), json_object (it enforces JSON), none. With the latter two the
             prompt says what is expected; the answer is checked in every case.
         max_reply_kb: A longer reply is refused.
-        extra: Further fields of the request, such as `chat_template_kwargs`.
+        extra: Further fields of the request, such as `chat_template_kwargs`. null leaves a field out: an endpoint that knows
+            `max_completion_tokens` only takes `{max_tokens: null, max_completion_tokens: 512}`.
     """
 
     base_url: str = ""
@@ -99,6 +100,8 @@ class EndpointConfig:
         if self.budget_cost and not (self.price_prompt or self.price_completion):
             fix = "set price_prompt and price_completion"
             raise UserError("both prices are 0, so it would never be spent", where=f"{where}.budget_cost", fix=fix)
+        if self.cache is not None and not self.cache.strip():
+            raise UserError("is empty", where=f"{where}.cache", expected="a path, or null for no file")
         taken = sorted({"model", "messages", "response_format", "stream", "n"} & set(self.extra))
         if taken:
             raise UserError(f"{taken[0]} is the client's own", where=f"{where}.extra", expected="other fields of the request")

@@ -16,10 +16,6 @@ from .store import Store
 
 log = logging.getLogger("rl_align.endpoints")
 
-#: How long a lock is waited for: a call waits for a read, nobody waits for a write.
-READ_PATIENCE_S = 1.0
-WRITE_PATIENCE_S = 10.0
-
 #: Writes are gathered for as long as this, so that a commit is shared by many.
 _GATHER_S = 0.1
 
@@ -30,14 +26,17 @@ class Disk:
     Args:
         path: The SQLite file.
         meters: Where failures are counted.
+        read_patience_s: How long a read waits for a lock, and calls with it.
+        write_patience_s: How long a write waits for one, and nobody with it.
     """
 
-    def __init__(self, path: str, meters: Meters):
+    def __init__(self, path: str, meters: Meters, read_patience_s: float = 1.0, write_patience_s: float = 10.0):
         self.process = os.getpid()
         self._switch = _Switch(path, meters)
         self._readers = ThreadPoolExecutor(1, "rl_align-cache-read")
         self._store: Store | None = None
-        self._writer = _Writer(path, self._switch)
+        self._patience_s = read_patience_s
+        self._writer = _Writer(path, self._switch, write_patience_s)
         # What is gathered is written at the end of the process too, when nobody closed this.
         self._at_end = weakref.finalize(self, self._writer.stop)
 
@@ -67,7 +66,7 @@ class Disk:
             return {}
         try:
             if self._store is None:
-                self._store = Store(self._switch.path, READ_PATIENCE_S)
+                self._store = Store(self._switch.path, self._patience_s)
             return self._store.read(keys)
         except (sqlite3.Error, OSError) as error:
             self._switch.turn_off(error)
@@ -101,8 +100,9 @@ class _Switch:
 class _Writer:
     """A thread that writes what was gathered. It knows nothing of its `Disk`, which can therefore be collected."""
 
-    def __init__(self, path: str, switch: _Switch):
+    def __init__(self, path: str, switch: _Switch, patience_s: float):
         self._path = path
+        self._patience_s = patience_s
         self._switch = switch
         self._gathered: dict[str, list[Any]] = {}
         self._lock = threading.Lock()
@@ -136,7 +136,7 @@ class _Writer:
             if not batch or self._switch.off:
                 continue
             try:
-                store = store or Store(self._path, WRITE_PATIENCE_S)
+                store = store or Store(self._path, self._patience_s)
                 store.write(batch)
             except (sqlite3.Error, OSError) as error:
                 self._switch.turn_off(error, lost=len(batch))

@@ -24,6 +24,7 @@ from aiohttp import web
 
 from .chaos import Chaos, Mishap, parse
 from .example import example
+from .structured import SCHEMA_FOLLOWS
 
 HOST = "127.0.0.1"
 _KEPT = 1000
@@ -150,11 +151,22 @@ class Fake:
 
 def answer(body: Mapping[str, Any]) -> str:
     """A value that fits the schema that a request asks for, else a sentence; the same one for the same messages."""
-    schema = (body.get("response_format") or {}).get("json_schema", {}).get("schema")
+    schema = _schema(body)
     if schema is None:
         return _SENTENCE
     digest = hashlib.sha256(json.dumps(body["messages"], sort_keys=True).encode()).digest()
     return json.dumps(example(schema, random.Random(digest)))
+
+
+def _schema(body: Mapping[str, Any]) -> Any:
+    """The schema that is asked for: in the request, else in its words, as the client puts it there."""
+    form = (body.get("response_format") or {}).get("json_schema")
+    if form is not None:
+        return form["schema"]
+    content = body["messages"][-1]["content"]
+    text = content if isinstance(content, str) else content[-1].get("text", "")
+    _, told, schema = text.rpartition(SCHEMA_FOLLOWS)
+    return json.loads(schema) if told else None
 
 
 def _reply(body: Mapping[str, Any], text: str, mishap: Mishap | None) -> web.Response:

@@ -91,13 +91,16 @@ class Flights:
     def __init__(self, loop: asyncio.AbstractEventLoop):
         self._loop = loop
         self._under_way: dict[str, Flight] = {}
+        self._ended_by: EndpointError | None = None
 
     def get(self, key: str) -> Flight | None:
         """The flight to join, if there is one."""
         return self._under_way.get(key)
 
     def start(self, key: str, fly: Callable[[Flight], Coroutine[Any, Any, Landed]], deadline_s: float) -> Flight:
-        """A new flight, which others can join until it ends."""
+        """A new flight, which others can join until it ends. Raises EndpointError after `end`."""
+        if self._ended_by is not None:
+            raise EndpointError(self._ended_by.reason, self._ended_by.message)
 
         def gone(flight: Flight) -> None:
             if self._under_way.get(key) is flight:
@@ -107,7 +110,8 @@ class Flights:
         return flight
 
     async def end(self, error: EndpointError) -> None:
-        """Ends all of them; returns when they have let go of their connections."""
+        """Ends all of them, for good; returns when they have let go of their connections."""
+        self._ended_by = error
         flights = list(self._under_way.values())
         for flight in flights:
             flight.end(error)

@@ -110,7 +110,7 @@ def _generated(body: bytes) -> Generated | None:
 
 
 def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else None
 
 
 def _explanation(body: bytes, redact: Callable[[str], str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .budget import Budget
@@ -58,11 +58,11 @@ class Sender:
         self._slots = Slots(cfg.concurrency)
         self.transport = Transport(cfg, secret)
 
-    async def send(self, body: bytes, tokens: tuple[int, int], flight: Flight, tally: Tally) -> Generated:
+    async def send(self, make_body: Callable[[], bytes], tokens: tuple[int, int], flight: Flight, tally: Tally) -> Generated:
         """Sends one request until it is answered.
 
         Args:
-            body: The request, as JSON.
+            make_body: Makes the request, as JSON. Called when it is sent: thousands in line, with images, would fill the memory.
             tokens: Estimates, rather high, of tokens read and written.
             flight: The call that it belongs to, with its deadline.
             tally: What the call took; added to.
@@ -73,7 +73,7 @@ class Sender:
         while True:
             flight.doing = "waiting in line (concurrency)"
             async with self._slots.slot(begun=tally.attempts > 0):
-                outcome = await self._attempt(body, tokens, flight, tally)
+                outcome = await self._attempt(make_body, tokens, flight, tally)
             if isinstance(outcome, Generated):
                 return outcome
             tally.failures += 1
@@ -87,7 +87,9 @@ class Sender:
             # The slot is free meanwhile: a pause costs nobody else.
             await asyncio.sleep(pause)
 
-    async def _attempt(self, body: bytes, tokens: tuple[int, int], flight: Flight, tally: Tally) -> Generated | Failure:
+    async def _attempt(
+        self, make_body: Callable[[], bytes], tokens: tuple[int, int], flight: Flight, tally: Tally
+    ) -> Generated | Failure:
         reserved = self._limits.budget.reserve(*tokens)
         sent, used = False, (0, 0)
         try:
@@ -97,7 +99,7 @@ class Sender:
             tally.attempts += 1
             self._meters.requests += 1
             began = self._loop.time()
-            reply = await self.transport.post(body)
+            reply = await self.transport.post(make_body())
             outcome = read(reply, self._secret.redact) if isinstance(reply, Reply) else reply
             if isinstance(outcome, Generated):
                 self._meters.request_s.add(self._loop.time() - began)

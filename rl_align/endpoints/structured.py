@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
 from .config import Structured
 from .keys import encode
 from .types import EndpointError, FailureReason, Message
+
+#: What stands before the schema where a prompt has to say it.
+SCHEMA_FOLLOWS = "fits this JSON schema:\n"
 
 _LONGEST_QUOTE = 4000
 #: Bounds of the search for objects in a text: an endless text of opening braces must not hold the event loop.
@@ -33,11 +42,6 @@ class Shape:
     """
 
     def __init__(self, schema: Mapping[str, Any]):
-        # Late: the settings and the cache need no validator.
-        from jsonschema import Draft202012Validator
-        from jsonschema.exceptions import SchemaError
-        from referencing import Registry
-
         self.text = encode(schema)
         self.schema = json.loads(self.text)
         try:
@@ -55,7 +59,7 @@ class Shape:
             strict = self.schema.get("additionalProperties") is False
             form = {"type": "json_schema", "json_schema": {"name": name, "schema": self.schema, "strict": strict}}
             return list(messages), {"response_format": form}
-        told = [*messages[:-1], _with_text(messages[-1], f"Answer with one JSON value that fits this JSON schema:\n{self.text}")]
+        told = [*messages[:-1], _with_text(messages[-1], f"Answer with one JSON value that {SCHEMA_FOLLOWS}{self.text}")]
         return told, {"response_format": {"type": "json_object"}} if how == Structured.json_object else {}
 
     def parse(self, text: str) -> Any:
@@ -66,20 +70,34 @@ class Shape:
         Raises:
             Unfit: There is no JSON value in it, or none fits.
         """
-        problem = "it holds no JSON object"
+        problem: str | None = "it holds no JSON object"
         for value in _values(text):
-            error = next(iter(self._validator.iter_errors(value)), None)
-            if error is None:
+            problem = self._problem(value)
+            if problem is None:
                 return value
-            place = "/".join(str(p) for p in error.absolute_path)
-            problem = f"{f'at {place}: ' if place else ''}{error.message[:300]}"
         raise Unfit(problem)
+
+    def _problem(self, value: Any) -> str | None:
+        try:
+            error = next(iter(self._validator.iter_errors(value)), None)
+            if error is not None:
+                place = "/".join(str(p) for p in error.absolute_path)
+                return f"{f'at {place}: ' if place else ''}{error.message[:300]}"
+            # Escapes can stand for halves of characters, which no file would take.
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+        except RecursionError:
+            return "it is nested too deeply"
+        except UnicodeEncodeError:
+            return "it holds half a character"
+        except Unresolvable as error:
+            raise EndpointError(FailureReason.bad_request, f"the JSON schema refers to what is not in it: {error}") from None
+        return None
 
     def repair(self, messages: Sequence[Message], text: str, problem: Unfit) -> list[Message]:
         """The chat that asks for the same answer once more."""
         told = (
-            f"This answer cannot be used: {problem}. Give the same answer once more as one JSON value and nothing else. "
-            f"It must fit this JSON schema:\n{self.text}"
+            f"This answer cannot be used: {problem}. Give the same answer once more, and nothing but one JSON value: "
+            f"one that {SCHEMA_FOLLOWS}{self.text}"
         )
         # An empty turn of the assistant is refused by some endpoints.
         said = text[:_LONGEST_QUOTE] or "(nothing)"
@@ -89,11 +107,11 @@ class Shape:
 def _values(text: str) -> Iterator[Any]:
     """JSON values in a text: the whole of it, else its objects from the last to the first."""
     try:
-        yield json.loads(text, parse_constant=_refuse)
+        yield json.loads(text, parse_constant=_refuse, parse_float=_finite)
         return
     except (ValueError, RecursionError):
         pass
-    decoder = json.JSONDecoder(parse_constant=_refuse)
+    decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
     text = text[-_SEARCHED:]
     found, start = [], text.find("{")
     for _ in range(_TRIES):
@@ -110,6 +128,13 @@ def _values(text: str) -> Iterator[Any]:
 
 def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if math.isinf(value):
+        raise ValueError(f"{number} is too large")
+    return value
 
 
 def _with_text(message: Message, text: str) -> Message:
