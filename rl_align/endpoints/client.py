@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
 
@@ -42,7 +42,7 @@ class Endpoint(Completer):
 
     def __init__(self, cfg: EndpointConfig, where: str = "endpoint"):
         cfg.check(where)
-        self._cfg = cfg
+        self._cfg = replace(cfg)
         self._where = where
         self._secret = Secret.from_environment(cfg.api_key_env, f"{where}.api_key_env")
         self._keys = Keys(cfg)
@@ -70,7 +70,7 @@ class Endpoint(Completer):
             if answer is not None:
                 self._meters.memory += 1
                 return answer.completion(time.monotonic() - began)
-            call = _Call(key, messages, sampling, schema, sample)
+            call = _Call(key, tuple(messages), sampling, schema, sample)
             return await self._complete(call, began)
         except EndpointError as error:
             self._meters.fail(error)
