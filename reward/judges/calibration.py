@@ -1,7 +1,7 @@
 """How far a judge can be believed: its verdicts against labels by people. Pure.
 
-A judge needs this before its verdicts become a reward; automatic judges of MSTS (arXiv 2501.10057) reach F1 .04 to .59 on the
-labels of people. Verdicts that are None (unscored) are counted apart: folded into either class they would flatter or blame the judge.
+A judge needs this before its verdicts become a reward: automatic judges of MSTS (arXiv 2501.10057) reach F1 .04 to .59 on the
+labels of people. Verdicts that are None (unscored) are counted apart: folded into either class they would flatter or blame it.
 """
 
 from __future__ import annotations

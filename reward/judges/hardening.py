@@ -41,10 +41,12 @@ class Hardening:
         key: Secret that tags are derived from.
         limit: Longest text shown, in characters.
         special_tokens: Tokens of the judge's tokenizer to break beside the usual ones.
+        tag_chars: Length of a tag.
     """
 
-    def __init__(self, key: bytes, limit: int, special_tokens: Iterable[str] = ()):
+    def __init__(self, key: bytes, limit: int, special_tokens: Iterable[str] = (), tag_chars: int = TAG_CHARS):
         self._key = key
+        self._tag_chars = tag_chars
         self._limit = limit
         self._special_tokens = tuple(special_tokens)
 
@@ -65,7 +67,7 @@ class Hardening:
         content = b"".join(len(p).to_bytes(8, "big") + p for p in parts)
         texts = [fold(p)[0].lower() for p in material if isinstance(p, str)]
         for attempt in range(256):
-            tag = hmac.new(self._key, attempt.to_bytes(1, "big") + content, hashlib.sha256).hexdigest()[:TAG_CHARS]
+            tag = hmac.new(self._key, attempt.to_bytes(1, "big") + content, hashlib.sha256).hexdigest()[: self._tag_chars]
             if not any(tag in text for text in texts):
                 return tag
         raise AssertionError("material that holds 256 tags of its own")

@@ -45,7 +45,7 @@ _PATTERNS = tuple(
         (rf"{_LINE}(?P<at>[be])(?=(?:egin|nd)(?:ning)?[ \t](?:of[ \t])?(?:the[ \t])?(?:{_PARTS})\b)", re.IGNORECASE),
         (rf"{_LINE}(?={_LABEL}[^\w\n]{{0,6}}(?::|$))(?P<at>\w)", re.IGNORECASE),
         (r"(?<!\w)(?=(?:USER|SYSTEM|ASSISTANT|HUMAN)[ \t]{0,3}:)(?P<at>\w)", 0),
-        (rf"^[^\w\n#]*(?P<at>#)(?=#*(?:[^\w\n]|_)*(?:{_ROLE}|instructions?|response|input|verdict)\b)", re.IGNORECASE),
+        (rf"^[^\w\n#]*#(?:[^\w\n]|_)*(?=(?:{_ROLE}|instructions?|response|input|verdict)\b)(?P<at>\w)", re.IGNORECASE),
         (r"(?<!\w)(?P<at>v)(?=erdict[^\w\n]{0,8}?[:=])", re.IGNORECASE),
         (r"(?<!\w)(?P<at>[rc])(?=(?:equest|esponse|ompletion)[ \t]{0,4}:[ \t]{0,4}(?:(?:un)?harm|refus|compl))", re.IGNORECASE),
     )
