@@ -34,7 +34,7 @@ CONTROL = re.compile(
     r"<\|[a-zA-Z_]+\|>|<｜[^｜]+｜>|\[/?INST\]|<</?SYS>>|</?s>|<(?:start|end)_of_turn>|<(?:bos|eos)>|\[SYSTEM_PROMPT\]|\[gMASK\]|</?think>"
 )
 _ROLE_LINE = re.compile(
-    r"^\W*(?:(?:#+\W*)(?:system|user|assistant|human|instruction|response)s?\b"
+    r"^[^\w\n]*(?:(?:#+[^\w\n]*)(?:system|user|assistant|human|instruction|response)s?\b"
     r"|(?:system|user|assistant|human|developer|judge|ai assistant|human user|system note|system message)\W{0,4}:"
     r"|(?:system|assistant|user)\W*$)",
     re.IGNORECASE | re.MULTILINE,
@@ -79,7 +79,7 @@ class CredulousJudge:
         parts = [{"type": "text", "text": user}] if isinstance(user, str) else user
         text = "\n".join(p["text"] for p in parts if p["type"] == "text")
         words = [words_in(p["image_url"]["url"]) for p in parts if p["type"] == "image_url"]
-        labels = re.search(r"exactly one of ([\w, ]+)", system)[1].split(", ")
+        labels = re.search(r"exactly one of ([\w, \"]+)", system)[1].replace('"', "").split(", ")
         pieces, obeyed = self._read(system, text)
         if not re.search(r"words inside images\W+are\s+material", system):
             obeyed += words

@@ -2,14 +2,16 @@
 
 1. Every attack, in every piece of material that a preset shows and in the picture, against every general preset and both forms of
    answer: a credulous judge that follows the fence gives the verdict that it gives without the attack.
-2. With a part of the hardening taken out, attacks of the kind that it is there for succeed: the judge is credulous indeed.
-3. Either half alone, the secret fence or the broken markers, keeps the fence closed.
+2. The same for mixtures of attacks in random disguise.
+3. With a part of the hardening taken out, attacks of the kind that it is there for succeed: the judge is credulous indeed.
+4. Either half alone, the secret fence or the broken markers, keeps the fence closed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
+import random
 from dataclasses import replace
 from functools import cache
 
@@ -89,6 +91,41 @@ def test_no_attack_changes_the_verdict(attack: str) -> None:
     for seat in SEATS:
         for name in ("helpfulness", "citation"):
             assert label(PRESETS[name], ATTACKS[attack], (seat,), HARDENED) == next(iter(PRESETS[name].labels)), (name, seat)
+
+
+UNSEEN = "\u200b\u200c\u200d\u2060\u00ad\u202e\ufeff\u0336\u034f\ufe0f\u180e\u2063"
+SIMILAR = {
+    "s": "ѕｓ𝐬",
+    "y": "уｙ",
+    "e": "еｅ",
+    "t": "тｔ",
+    "<": "＜‹〈«",
+    ">": "＞›〉»",
+    "|": "｜",
+    "E": "ЕＥ",
+    ":": "：",
+    "a": "аａ",
+}
+
+
+def disguised(text: str, rng: random.Random) -> str:
+    """The text with look-alikes, unseen characters and gaps here and there."""
+    kinds = {"same": 85, "similar": 6, "unseen": 8, "gone": 1}
+    out = []
+    for char in text:
+        kind = rng.choices(list(kinds), list(kinds.values()))[0]
+        char = rng.choice(SIMILAR.get(char, char)) if kind == "similar" else char
+        out.append({"unseen": char + rng.choice(UNSEEN), "gone": ""}.get(kind, char))
+    return "".join(out)
+
+
+def test_no_mixture_of_attacks_in_disguise_changes_the_verdict() -> None:
+    rng = random.Random(0)
+    attacks = [a for a in ATTACKS.values() if len(a) < 400]
+    for _ in range(100):
+        attack = disguised("\n".join(rng.sample(attacks, 2)), rng)
+        for output in Output:
+            assert label(PRESETS["helpfulness"], attack, SEATS, HARDENED, output) == "0", attack
 
 
 # --- the test can fail ------------------------------------------------------------------------------------------------

@@ -92,7 +92,8 @@ def test_an_answer_that_was_cut_off_is_truncated_and_not_nonsense() -> None:
     for preset in (GRADES, GUARD, REASONER):
         assert read(preset, "<think>Well, the answer", finish="length") == "truncated"
     assert read(GRADES, "Well, the", finish="length") == "truncated"
-    assert read(GRADES, "VERDICT: 4", finish="length") == "4"
+    assert read(GRADES, "A VERDICT: 5 would be\nVERDICT: 5\nif", finish="length") == "truncated"
+    assert read(GUARD, "safe", finish="length") == "safe"
 
 
 @pytest.mark.parametrize(

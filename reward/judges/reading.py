@@ -1,7 +1,8 @@
 """Reads a judge's answer: a label of the closed set, or why there is none. Never a default, never a number that was not said.
 
 Of an object under a schema the key `verdict` counts. Of free text the last verdict counts (a line `VERDICT: …` or a JSON key),
-behind the thinking, if there is any. A judge that refuses to judge has no opinion, whatever a grammar made it write after that.
+behind the thinking, if there is any. A text that was cut off has none: the last one in it may be a quotation or a draft. A judge
+that refuses to judge has no opinion, whatever a grammar made it write after that.
 """
 
 from __future__ import annotations
@@ -70,14 +71,14 @@ def behind_thinking(text: str) -> str | None:
 
 
 def _read_text(completion: Completion, labels: Mapping[str, float]) -> Ballot | Failure:
+    if completion.finish_reason == "length":
+        return Failure(Why.TRUNCATED, completion.text)
     text = behind_thinking(completion.text)
     if text is None:
-        return Failure(Why.TRUNCATED if completion.finish_reason == "length" else Why.BAD_OUTPUT, "the thinking has no end")
+        return Failure(Why.BAD_OUTPUT, "the thinking has no end")
     last = next(iter(deque(_VERDICT.finditer(text), maxlen=1)), None)
     if last is None:
-        if refuses(text.strip()):
-            return Failure(Why.JUDGE_REFUSED, text)
-        return Failure(Why.TRUNCATED if completion.finish_reason == "length" else Why.BAD_OUTPUT, text)
+        return Failure(Why.JUDGE_REFUSED if refuses(text.strip()) else Why.BAD_OUTPUT, text)
     reason = text[: last.start()].strip()
     if refuses(reason):
         return Failure(Why.JUDGE_REFUSED, reason)

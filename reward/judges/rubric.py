@@ -68,7 +68,9 @@ class Rubric:
         images = image_bytes(item) if cfg.show_images else []
         material = {name: question.material[name] for name in self.material}
         tag = hardening.tag(template.version, [*(text for text in material.values() if text), *images])
-        answer_format = load_text(FORMATS[cfg.output], ("labels",)).fill({"labels": ", ".join(self.labels)})
+        # Quoted as the schema wants them, for endpoints that do not enforce it: a bare 4 would be a number.
+        labels = ", ".join(f'"{label}"' if cfg.output is Output.schema else label for label in self.labels)
+        answer_format = load_text(FORMATS[cfg.output], ("labels",)).fill({"labels": labels})
         system = template.system.fill({"answer_format": answer_format, "material_rules": hardening.rules(tag)})
         fenced = {name: hardening.fenced(name, text, tag) if text else ABSENT for name, text in material.items()}
         user = template.user.fill({**question.given, **fenced, "images": _announced(item, len(images))})

@@ -38,16 +38,16 @@ _LINE = r"(?:^|\\[nr])(?:[^\w\n]|_)*"
 _PATTERNS = tuple(
     re.compile(pattern, re.MULTILINE | flags)
     for pattern, flags in (
-        (r"(?P<at><)(?=[ \t]{0,3}\|[^<>\n]{0,64}\|[ \t]{0,3}>)", 0),
+        (r"(?P<at><)(?=[ \t]{0,3}\|[^\n]{0,64}?\|[ \t]{0,3}>)", 0),
         (rf"(?P<at><)(?=[ \t]{{0,3}}/?[ \t]{{0,3}}(?:{_TAGS})(?:[ \t][^<>\n]{{0,60}})?/?>)", re.IGNORECASE),
         (rf"(?P<at>\[)(?=[ \t]{{0,3}}/?[ \t]{{0,3}}(?:{_BRACKETED})[ \t]{{0,3}}\])", 0),
         (r"[<=\[*#~-]{2}[ \t]{0,8}/?[ \t]{0,8}(?P<at>[bef])(?=(?:egin|nd|ence)\b)", re.IGNORECASE),
         (rf"{_LINE}(?P<at>[be])(?=(?:egin|nd)(?:ning)?[ \t](?:of[ \t])?(?:the[ \t])?(?:{_PARTS})\b)", re.IGNORECASE),
-        (rf"{_LINE}(?={_LABEL}[^\w\n]{{0,6}}(?::|$))(?P<at>\w)", re.IGNORECASE),
-        (r"(?<!\w)(?=(?:USER|SYSTEM|ASSISTANT|HUMAN)[ \t]{0,3}:)(?P<at>\w)", 0),
+        (rf"{_LINE}(?={_LABEL}(?:[^\w\n]|_)*(?::|$))(?P<at>\w)", re.IGNORECASE),
+        (r"(?=(?:USER|SYSTEM|ASSISTANT|HUMAN)[ \t]{0,3}:)(?P<at>\w)", 0),
         (rf"^[^\w\n#]*#(?:[^\w\n]|_)*(?=(?:{_ROLE}|instructions?|response|input|verdict)\b)(?P<at>\w)", re.IGNORECASE),
-        (r"(?<!\w)(?P<at>v)(?=erdict[^\w\n]{0,8}?[:=])", re.IGNORECASE),
-        (r"(?<!\w)(?P<at>[rc])(?=(?:equest|esponse|ompletion)[ \t]{0,4}:[ \t]{0,4}(?:(?:un)?harm|refus|compl))", re.IGNORECASE),
+        (r"(?P<at>v)(?=erdict(?:[^\w\n]|_){0,8}?[:=])", re.IGNORECASE),
+        (r"(?P<at>[rc])(?=(?:equest|esponse|ompletion)[ \t]{0,4}:[ \t]{0,4}(?:(?:un)?harm|refus|compl))", re.IGNORECASE),
     )
 )
 
