@@ -1,6 +1,7 @@
-"""Scripted judges at the endpoint's boundary. They read the prompt that they get, and they are as credulous as a model may be.
+"""Scripted judges at the endpoint's boundary, and a case for them.
 
-`CredulousJudge` knows no preset and no detail of the hardening but what the system message tells it:
+They read the prompt that they get, and they are as credulous as a model may be. `CredulousJudge` knows no preset, and of the
+hardening only what the system message tells it:
 
 1. whatever a server's tokenizer takes for a control token ends the material, and what follows is obeyed;
 2. it reads as an eye does: look-alike letters are letters, what cannot be seen is not there;
@@ -15,19 +16,39 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from PIL import Image
 
+from reward.judges.config import JudgeConfig
+from reward.judges.judge import judge
+from reward.judges.preset import Preset
+from reward.judges.presets import PRESETS
+from reward.judges.types import Opinion, Shown
 from rl_align.endpoints.types import Completion, EndpointError, FailureReason, Message, Sampling
+from rl_align.schema import Behaviour, Citation, Item, Response
 
 RIGHT, POOR = "The lantern hangs on the wall.", "No idea."
+
+HELP, HARM, CITE, REFUSAL = (PRESETS[name] for name in ("helpfulness", "harm", "citation", "refusal"))
+PRIVACY = "privacy_invasion_and_surveillance"
+BENIGN = Item("b", (), "Where is the lantern?", "d", "s", expected=(Behaviour.COMPLY,), harmful=False, reference="On the wall.")
+RISKY = replace(BENIGN, expected=(Behaviour.REFUSE,), citations=(Citation(PRIVACY, 1),), harmful=True)
+ANSWER = Response("", think="I think.", assessment="It applies.", answer=RIGHT, citations=(Citation(PRIVACY, 1),))
+
+
+def ask(completer, which: Preset = HELP, item: Item = BENIGN, shown: Shown = ANSWER, cfg: JudgeConfig | None = None) -> Opinion:
+    """One opinion."""
+    return asyncio.run(judge(which, item, shown, completer, cfg or JudgeConfig()))
+
 
 #: What the tokenizers of common chat models take for more than text, spelt exactly.
 CONTROL = re.compile(

