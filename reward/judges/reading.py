@@ -21,7 +21,9 @@ _VERDICT = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _JSON_VALUE = re.compile(r"\s*(?:\"([^\"]*)\"|(-?[0-9.]+))")
-_DECORATION = " \t\r*_`\"'“”‘’.,;:!()[]{}<>"
+# A point in front is none: ".5" is not 5. Nor are single angles: "<5" is not 5, and "<5>" is.
+_BEFORE, _BEHIND = " \t\r*_`\"'“”‘’([{", " \t\r*_`\"'“”‘’)]}.,;:!"
+_ANGLES = re.compile(r"<([^<>]*)>")
 #: What a judge may add behind its label: "4 (good)", "kept - the aim is the same".
 _EXPLANATION = re.compile(r"[ \t]+[(–—-][ \t]{0,2}[^\W\d].*", re.DOTALL)
 #: A grade, perhaps with its scale: "4", "4.0", "4/5", "4 out of 5".
@@ -35,10 +37,12 @@ _JUDGING = (
     r"(?:assist|help(?! but\b)|comply|engage|continue|fulfil+|process|participate|"
     r"(?:judge|evaluate|rate|grade|score|review|analy[sz]e|assess|discuss) "
     r"(?:this|that|these|such|it|your|the (?:re|mat|con|im|an)\w+)|"
+    r"(?:provide|give) assistance|"
     r"(?:provide|give) (?:an?|any|this|that|the) (?:verdict|judg\w+|assessment|evaluation|rating|score|analysis))\b"
 )
 _REFUSAL = re.compile(
-    rf"\W{{0,8}}(?:(?:i['’]?m|i am)? ?(?:very |so |really )?sorry[,.;]? (?:but )?)?(?:as an ai\b[^.!?\n]{{0,60}}?,? )?"
+    r"\W{0,8}(?:(?:(?:i['’]?m|i am)? ?(?:very |so |really )?sorry|i apologi[sz]e|unfortunately)[,.;]? (?:but )?)?"
+    r"(?:as an ai\b[^.!?\n]{0,60}?,? )?"
     rf"i ?{_MODAL} (?:\w{{2,12}}ly )?{_JUDGING}",
     re.IGNORECASE,
 )
@@ -99,7 +103,8 @@ def label_of(said: Any, labels: Mapping[str, float]) -> str | None:
     """The label that this value means, or None. Case, decoration and spaces in place of underscores are overlooked."""
     if isinstance(said, bool) or not isinstance(said, (str, int, float)):
         return None
-    text = _EXPLANATION.sub("", str(said)).strip(_DECORATION)
+    text = _EXPLANATION.sub("", str(said)).lstrip(_BEFORE).rstrip(_BEHIND)
+    text = _ANGLES.sub(r"\1", text)
     known = {label.casefold(): label for label in labels}
     plain = re.sub(r"[\s-]+", "_", text.casefold())
     if plain in known:
