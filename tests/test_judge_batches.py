@@ -109,7 +109,7 @@ def test_opinions_that_nobody_was_asked_for_are_counted_and_are_no_outage() -> N
     cfg = JudgeConfig(min_calls=1, window=5)
     tally = Tally("intent", cfg)
     asyncio.run(judge_all(INTENT, [Case(BENIGN, ANSWER)] * 30, ScriptedJudge("kept"), cfg, tally))
-    assert tally.metrics()["judge/unscored/not_applicable"] == 30 and tally.unscored_share is None
+    assert tally.metrics("judge/intent")["judge/intent/unscored/not_applicable"] == 30 and tally.unscored_share is None
 
 
 # --- components ---------------------------------------------------------------------------------------------------------

@@ -70,26 +70,31 @@ class Tally:
         """Share of failures among the latest opinions that a judge was asked for; None before the first."""
         return sum(self._failed) / len(self._failed) if self._failed else None
 
-    def metrics(self) -> dict[str, float]:
-        """Counts and sums since the beginning, and the share, as `judge/…`; `judge/unscored/<reason>` for reasons that occurred.
+    def metrics(self, prefix: str = "judge") -> dict[str, float]:
+        """Counts and sums since the beginning, and the share; `<prefix>/unscored/<reason>` for reasons that occurred.
 
-        `judge/scored` and all of `judge/unscored/…` add up to `judge/opinions`. Latency is the mean over votes that came back.
+        `scored` and all of `unscored/…` add up to `opinions`. Tokens are those of cached answers too. Failed votes have no tokens and
+        no cost here: the endpoint counts what was paid for them. Latency is the mean over votes that came back.
+
+        Args:
+            prefix: Of the names. Where several judges report, or an endpoint beside them, `judge/<preset>` keeps them apart.
         """
         usage = self._usage
-        return {
-            "judge/opinions": self._scored + self._reasons.total(),
-            "judge/scored": self._scored,
-            **{f"judge/unscored/{reason}": n for reason, n in sorted(self._reasons.items())},
-            "judge/unscored_share": self.unscored_share or 0.0,
-            "judge/votes": usage.votes,
-            "judge/votes_failed": usage.failed,
-            "judge/attempts": usage.attempts,
-            "judge/cached": usage.cached,
-            "judge/prompt_tokens": usage.prompt_tokens,
-            "judge/completion_tokens": usage.completion_tokens,
-            "judge/latency_s": usage.latency_s / max(1, usage.answered),
-            "judge/cost": usage.cost,
+        values: dict[str, float] = {
+            "opinions": self._scored + self._reasons.total(),
+            "scored": self._scored,
+            **{f"unscored/{reason}": n for reason, n in sorted(self._reasons.items())},
+            "unscored_share": self.unscored_share or 0.0,
+            "votes": usage.votes,
+            "votes_failed": usage.failed,
+            "attempts": usage.attempts,
+            "cached": usage.cached,
+            "prompt_tokens": usage.prompt_tokens,
+            "completion_tokens": usage.completion_tokens,
+            "latency_s": usage.latency_s / max(1, usage.answered),
+            "cost": usage.cost,
         }
+        return {f"{prefix}/{name}": value for name, value in values.items()}
 
     def _check(self) -> None:
         share, cfg = self.unscored_share or 0.0, self._cfg
