@@ -73,8 +73,8 @@ class Tally:
     def metrics(self, prefix: str = "judge") -> dict[str, float]:
         """Counts and sums since the beginning, and the share; `<prefix>/unscored/<reason>` for reasons that occurred.
 
-        `scored` and all of `unscored/…` add up to `opinions`. Tokens are those of cached answers too. Failed votes have no tokens and
-        no cost here: the endpoint counts what was paid for them. Latency is the mean over votes that came back.
+        `scored` and all of `unscored/…` add up to `opinions`. Tokens are those of cached answers too. Failed votes have no tokens
+        and no cost here: the endpoint counts what was paid for them. Latency is the mean over votes that came back.
 
         Args:
             prefix: Of the names. Where several judges report, or an endpoint beside them, `judge/<preset>` keeps them apart.
