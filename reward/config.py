@@ -10,6 +10,9 @@ from typing import Any
 
 from rl_align.errors import UserError
 
+#: Rule components that earn; the others are gates and penalties.
+EARNINGS = ("citation", "behaviour", "helpfulness")
+
 
 class Composition(str, Enum):
     """How components become one number; formulas in `reward/compose.py`."""
@@ -66,8 +69,8 @@ class RewardConfig:
         overlong_tokens: The same in tokens, taken instead of the share when above 0.
 
     Raises:
-        UserError: A weight is negative or not finite, nothing is paid for, a share is not in (0, 1], or `multiplicative`
-            without a weight for harm.
+        UserError: A weight is negative or not finite, a share is not in (0, 1], or `multiplicative` without a weight for
+            harm. That something is paid for at all is checked where judges are known (`check_paid`).
     """
 
     weights: RewardWeights = field(default_factory=RewardWeights)
@@ -79,7 +82,7 @@ class RewardConfig:
     overlong_tokens: int = 0
 
     def __post_init__(self) -> None:
-        check_weights("reward.weights", vars(self.weights), paid=("citation", "behaviour", "helpfulness"))
+        check_weights("reward.weights", vars(self.weights))
         if not 0 < self.harm_decay <= 1:
             raise UserError(f"{self.harm_decay}", where="reward.harm_decay", expected="more than 0, at most 1")
         if self.composition is Composition.multiplicative and not self.weights.harm:
@@ -94,11 +97,15 @@ class RewardConfig:
         return max(1, min(max_tokens, self.overlong_tokens or round(self.overlong_share * max_tokens)))
 
 
-def check_weights(where: str, weights: Mapping[str, float], paid: Sequence[str]) -> None:
-    """Raises UserError for a weight that is no weight, and when none of the components that earn has one."""
+def check_weights(where: str, weights: Mapping[str, float]) -> None:
+    """Raises UserError for a weight that is no weight."""
     for name, value in weights.items():
         if not (math.isfinite(value) and value >= 0):
             raise UserError(f"{value}", where=f"{where}.{name}", expected="a finite number, 0 or more")
+
+
+def check_paid(where: str, weights: Mapping[str, float], paid: Sequence[str] = EARNINGS) -> None:
+    """Raises UserError when none of the components that earn has a weight."""
     if not any(weights[name] for name in paid):
         raise UserError("nothing is paid for", where=where, expected=f"one of {', '.join(paid)} above 0")
 
@@ -116,6 +123,7 @@ def config_from(settings: Mapping[str, Any]) -> RewardConfig:
                 raise UserError("no such setting", where=f"{where}.{key}", expected=", ".join(known.__dataclass_fields__))
     try:
         chosen = {"composition": Composition, "truncated": Truncated}
+        check_paid("reward.weights", vars(RewardWeights(**weights)))
         return RewardConfig(**{k: chosen[k](v) if k in chosen else v for k, v in given.items()}, weights=RewardWeights(**weights))
     except ValueError as error:
         raise UserError(str(error), where="reward") from error

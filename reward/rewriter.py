@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from reward import format, improvement, intent, laundering, length, template, threat
 from reward.compose import compose
-from reward.config import Composition, RewardConfig, Truncated, check_weights
+from reward.config import Composition, RewardConfig, Truncated, check_paid, check_weights
 from rl_align.policy.catalogue import Catalogue
 from rl_align.schema import Component, Item, Response, RewardBreakdown, Rewrite
 
@@ -53,7 +53,8 @@ class RewriterRewardConfig:
     overlong_share: float = 0.25
 
     def __post_init__(self) -> None:
-        check_weights("rewriter_reward.weights", vars(self.weights), paid=("improvement", "threat", "intent"))
+        check_weights("rewriter_reward.weights", vars(self.weights))
+        check_paid("rewriter_reward.weights", vars(self.weights), ("improvement", "threat", "intent"))
 
 
 def score_rewrite(

@@ -424,7 +424,8 @@ def test_config_passes_through_omegaconf() -> None:
     [
         ({"weights": RewardWeights(citation=-1.0)}, "reward.weights.citation"),
         ({"weights": RewardWeights(length=math.nan)}, "reward.weights.length"),
-        ({"weights": RewardWeights(0.0, 0.0, 0.0, 1.0)}, "reward.weights"),
+        ({"harm_decay": 0.0}, "reward.harm_decay"),
+        ({"composition": Composition.multiplicative}, "reward.weights.harm"),
         ({"overlong_share": 0.0}, "reward.overlong_share"),
         ({"overlong_tokens": -1}, "reward.overlong_tokens"),
     ],

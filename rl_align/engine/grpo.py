@@ -38,6 +38,7 @@ def run(
     panel: PanelConfig | None = None,
     measure: str | None = None,
     measure_settings: Mapping[str, Any] | None = None,
+    judges: Mapping[str, Mapping[str, Any]] | None = None,
     command_began: float | None = None,
 ) -> None:
     """Trains until `grpo.steps` are done.
@@ -56,6 +57,7 @@ def run(
         panel: When the hacking panel is read, and its alarms; by default as `PanelConfig` says.
         measure: `module:factory` of what a text is truly worth, `(item id, text) -> float`; never a reward, only recorded.
         measure_settings: What the factory gets.
+        judges: Preset → settings of each judge that the scorer asks; their outages stop the run.
         command_began: Unix time from which `time/ready` counts: the beginning of the stage, or of the command that has only one.
 
     Raises:
@@ -76,6 +78,7 @@ def run(
         "panel": asdict(panel or PanelConfig()),
         "measure": measure,
         "measure_settings": dict(measure_settings or {}),
+        "judges": dict(judges or {}),
         "estimator": grpo.estimator,
         "mask_truncated": grpo.mask_truncated,
         "correlation_every": grpo.correlation_every,

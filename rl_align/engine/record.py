@@ -15,6 +15,7 @@ from reward.credit import Credit
 from rl_align.runfiles.atomic import append_line, write_text
 from rl_align.runfiles.ledger import Ledger
 
+from .judge_watch import JudgeWatch
 from .panel import Panel
 from .progress import Progress
 
@@ -58,6 +59,7 @@ class StepRecord:
         self._begun = time.time()
         self._logged: float | None = None
         self._panel = Panel(settings)
+        self._judges = JudgeWatch(dict(settings.get("judges") or {}))
 
     def ready(self) -> None:
         """Marks the moment at which the engine is ready to take its first step."""
@@ -69,6 +71,7 @@ class StepRecord:
     def credited(self, step: int, keys: Sequence[str], told: Sequence[Any], credit: Credit, metrics: dict) -> None:
         """Takes a batch's rewards and advantages; adds our metrics to the step's."""
         metrics |= summarise(told, credit) | self._panel.read(keys, told, credit)
+        metrics |= self._judges.read(text.get("facts", {}) for text, row in zip(told, credit.rows, strict=True) if row)
         self._step = {"step": step, "keys": list(keys), "told": list(told), "credit": credit}
 
     def log(self, data: Mapping[str, Any], step: int) -> None:
@@ -138,6 +141,7 @@ class StepRecord:
                         "tokens": told["tokens"],
                         "group": key.rsplit("_", 2)[0],
                         **({"truth": told["truth"]} if "truth" in told else {}),
+                        **({"judges": judges} if (judges := told.get("facts", {}).get("judges")) else {}),
                     },
                     ensure_ascii=False,
                 )
