@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from reward.judges.batch import Case, Tally, judge_all
@@ -21,9 +23,31 @@ from reward.judges.calibration import (
 )
 from reward.judges.config import JudgeConfig
 from reward.judges.preset import Preset
+from reward.judges.presets import preset
 from reward.judges.types import JudgeVerdict
+from rl_align.config import load_config
 from rl_align.endpoints.client import Endpoint
 from rl_align.endpoints.config import EndpointConfig
+from rl_align.errors import UserError
+from rl_align.policy.catalogue import Catalogue
+from rl_align.policy.citations import find_citations
+from rl_align.schema import Behaviour, ImageRef, Item, Response
+from rl_align.transcript.behaviour import classify_behaviour
+from rl_align.transcript.responder import parse_response
+
+
+@dataclass
+class CalibrateConfig:
+    """How the judge of a file of cases is asked.
+
+    Attributes:
+        endpoint: Where.
+        judge: How.
+    """
+
+    endpoint: EndpointConfig = field(default_factory=EndpointConfig)
+    judge: JudgeConfig = field(default_factory=JudgeConfig)
+
 
 #: A verdict is good when its score is at least this.
 GOOD = 0.5
@@ -72,6 +96,75 @@ def calibrate(preset: Preset, cases: Sequence[Labelled], judge: JudgeConfig, end
         "ece": expected_calibration_error([o.agreement for o, _ in known], exact),
         "length_bias": _plain(length_bias([o.score for o, _ in known], [preset.labels[c.label] for _, c in known], lengths)),
     }
+
+
+def calibrate_file(path: str | Path, name: str, overrides: Sequence[str] = ()) -> str:
+    """Calibrates a judge on the labelled cases of a JSONL file; returns the table.
+
+    Args:
+        path: Rows with `id`, `prompt`, `answer` (a responder's transcript, or an answer alone) and `label`, one of the preset's;
+            where known `expected` (behaviours), `reference`, `policy` ("name (Rule n)") and `image` (a path beside the file).
+        name: The preset.
+        overrides: `endpoint.key=value` and `judge.key=value`.
+
+    Raises:
+        UserError: A setting, or a row by its number, that cannot work.
+    """
+    config, question = load_config(CalibrateConfig, None, overrides), preset(name)
+    config.endpoint.check("endpoint")
+    catalogue = Catalogue.load()
+    cases = [_case(row, question, catalogue, Path(path), number) for number, row in _rows(Path(path))]
+    if not cases:
+        raise UserError("no cases", where=str(path), expected="a JSON object a line")
+    return table([calibrate(question, cases, config.judge, config.endpoint)])
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeError) as error:
+        raise UserError(f"cannot be read ({error})", where=str(path), expected="a JSONL file in UTF-8") from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise UserError(f"is not JSON ({error})", where=f"{path}:{number}", expected="an object a line") from error
+        if not isinstance(row, dict):
+            raise UserError(f"is {type(row).__name__}", where=f"{path}:{number}", expected="an object")
+        yield number, row
+
+
+def _case(row: Mapping[str, Any], question: Preset, catalogue: Catalogue, path: Path, number: int) -> Labelled:
+    where = f"{path}:{number}"
+    for key in ("prompt", "answer", "label"):
+        if not isinstance(row.get(key), str):
+            raise UserError(f"{key} is {row.get(key)!r}", where=where, expected="a text")
+    if row["label"] not in question.labels:
+        raise UserError(f"label {row['label']!r}", where=where, expected=f"one of {', '.join(question.labels)}")
+    try:
+        expected = tuple(Behaviour(name) for name in row.get("expected") or ())
+    except ValueError as error:
+        raise UserError(str(error), where=where, expected=f"some of {', '.join(Behaviour)}") from error
+    images = (ImageRef(path=str(path.parent / row["image"])),) if row.get("image") else ()
+    harmful = Behaviour.COMPLY not in expected if expected else None
+    item = Item(
+        str(row.get("id", number)),
+        images,
+        row["prompt"],
+        path.name,
+        "calibration",
+        expected=expected,
+        citations=find_citations(str(row["policy"]), catalogue) if row.get("policy") else (),
+        harmful=harmful,
+        reference=row.get("reference"),
+    )
+    response = parse_response(row["answer"], catalogue)
+    if response.answer is None:
+        shown = classify_behaviour(row["answer"], None) if row["answer"].strip() else None
+        response = Response(row["answer"], answer=row["answer"], behaviour=shown)
+    return Labelled(Case(item, response), row["label"])
 
 
 def table(results: Sequence[dict[str, Any]]) -> str:
