@@ -118,7 +118,7 @@ def chaos(number: int, concurrency: int, core: int | None, mishaps: str = CHAOS)
     """Throughput with mishaps, beside that without; every call and every request accounted for."""
 
     async def run(url: str) -> tuple[list[Completion | EndpointError], list[float], dict[str, float]]:
-        cfg = EndpointConfig(url, "fake", concurrency=concurrency, read_timeout_s=2, deadline_s=30)
+        cfg = EndpointConfig(url, "fake", concurrency=concurrency, read_timeout_s=2, deadline_s=120, backoff_s=0.25)
         async with Endpoint(cfg) as endpoint:
             ended, ends = await ask_all_timed(endpoint, [chat(i) for i in range(number)])
             return ended, ends, endpoint.metrics()
