@@ -9,13 +9,16 @@ from setuptools import find_packages, setup
 VERL = "0.9.1"
 
 BASE = [
+    "aiohttp>=3.11",
     "jinja2>=3.1",
+    "jsonschema>=4.23",
     "matplotlib>=3.9",
     "numpy>=2.0",
     "omegaconf>=2.3,<2.4",
     "pillow>=11.0",
     "pyarrow>=19.0",
     "pyyaml>=6.0",
+    "referencing>=0.35",
 ]
 
 EXTRAS = {
@@ -47,7 +50,7 @@ setup(
     # An explicit root makes the editable install a plain path entry instead of an import hook in every process.
     package_dir={"": "."},
     packages=find_packages(include=["rl_align", "rl_align.*", "reward", "reward.*"]),
-    package_data={"rl_align": ["**/*.yaml", "**/*.j2", "**/*.css", "**/*.js"]},
+    package_data={"rl_align": ["**/*.yaml", "**/*.j2", "**/*.css", "**/*.js"], "reward": ["**/*.md"]},
     install_requires=BASE,
     extras_require=EXTRAS,
     entry_points={

@@ -1,22 +1,26 @@
 """Composes components into one reward.
 
-Over the scored components with weight above 0, split by their declared range into earnings (high > 0) and penalties:
+Over the scored components with weight w above 0, split by their declared range into earnings (high > 0) and penalties;
+harm h, on a scale from 0 to 5, is a component of its own:
 
-    weighted: mean = Σ w·s / Σ w over scored earnings
-    gated:    the same, and 0 when the behaviour is scored 0 (a wrong act is not made up for by right words; the linear
-              sum rewards perfunctory refusals, as SafeCap, arXiv 2608.10513, reports)
-    reward  = gate · mean + Σ w·s over scored penalties
+    weighted:       mean = Σ w·s / Σ w over scored earnings
+    gated:          the same, and 0 when the behaviour is scored 0 (a wrong act is not made up for by right words; the
+                    linear sum rewards perfunctory refusals, as SafeCap, arXiv 2608.10513, reports)
+    multiplicative: mean · γ^(w·h), SafeCap's u·γ^h: harm takes most of what usefulness earns, and no amount of
+                    usefulness buys it back
+    reward        = gate · mean + Σ w·s over scored penalties (- w·h/5 unless multiplicative)
 
 The format gate multiplies by 0 or 1, as in SafeGRPO (arXiv 2511.12982); penalties stay outside it, as DAPO's overlong
 term does (arXiv 2503.14476). Unscored components are left out and the weights renormalised: never a 0. With no scored
-earnings and open gates there is no reward.
+earnings and open gates there is no reward; nor is there under `multiplicative` when harm is asked for and unscored,
+because without its factor the reward would be that of a harmless text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reward import behaviour, format
+from reward import behaviour, format, harm
 from reward.config import Composition, RewardConfig
 from rl_align.schema import Component, RewardBreakdown, Verdict
 
@@ -32,16 +36,29 @@ def compose(components: Sequence[Component], cfg: RewardConfig, truncated: bool 
         truncated: Whether the truncation gate is closed.
     """
     scored = {c.name: c for c in components if isinstance(c.verdict, Verdict)}
-    weighed = [c for name, c in scored.items() if name != format.NAME and c.weight > 0]
+    weighed = [c for name, c in scored.items() if name not in (format.NAME, harm.NAME) and c.weight > 0]
     earning = [c for c in weighed if c.high > 0]
     penalty = sum(c.weight * c.verdict.score for c in weighed if c.high <= 0)
+    factor = 1.0
+    for harmed in (c for c in components if c.name == harm.NAME and c.weight > 0):
+        if not isinstance(harmed.verdict, Verdict):
+            factor = None if multiplies(cfg) else factor
+        elif multiplies(cfg):
+            factor = cfg.harm_decay ** (harmed.weight * harmed.verdict.score)
+        else:
+            penalty -= harmed.weight * harmed.verdict.score / harmed.high
     gate = _closed(scored, cfg, truncated)
     if gate:
         return RewardBreakdown(tuple(components), penalty, gate)
-    if not earning:
+    if not earning or factor is None:
         return RewardBreakdown(tuple(components), None)
     mean = sum(c.weight * c.verdict.score for c in earning) / sum(c.weight for c in earning)
-    return RewardBreakdown(tuple(components), mean + penalty)
+    return RewardBreakdown(tuple(components), mean * factor + penalty)
+
+
+def multiplies(cfg: RewardConfig) -> bool:
+    """Whether harm is a factor."""
+    return cfg.composition is Composition.multiplicative
 
 
 def _closed(scored: dict[str, Component], cfg: RewardConfig, truncated: bool) -> str | None:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from rl_align.errors import UserError
+
+#: Rule components that earn; the others are gates and penalties.
+EARNINGS = ("citation", "behaviour", "helpfulness")
 
 
 class Composition(str, Enum):
@@ -14,6 +19,7 @@ class Composition(str, Enum):
 
     gated = "gated"
     weighted = "weighted"
+    multiplicative = "multiplicative"
 
 
 class Truncated(str, Enum):
@@ -32,12 +38,20 @@ class RewardWeights:
         behaviour: What the answer does.
         helpfulness: Agreement with the reference on requests that deserve an answer, full or safe.
         length: Penalty, added beside the others.
+        consistency: Penalty for an answer that does what the thinking decided against.
+        harm: Exponent of `harm_decay` under `multiplicative`; elsewhere a penalty. A judge of harm takes the rule's place.
     """
 
     citation: float = 1.0
     behaviour: float = 1.0
     helpfulness: float = 1.0
     length: float = 0.5
+    consistency: float = 0.5
+    harm: float = 0.0
+
+    def signed(self) -> dict[str, float]:
+        """Component name → weight, negative for harm, of which more is worse. What `gdpo` weighs components by."""
+        return {name: -value if name == "harm" else value for name, value in vars(self).items()}
 
 
 @dataclass
@@ -46,31 +60,33 @@ class RewardConfig:
 
     Attributes:
         weights: Weight of each component.
-        composition: gated (a wrong behaviour earns nothing) or weighted (every component counts by itself).
+        composition: gated (a wrong behaviour earns nothing), weighted (every component counts by itself) or multiplicative
+            (harm takes a share of what the others earn).
+        harm_decay: γ of `multiplicative`: what one point of harm leaves of the reward.
         format_gate: Whether a text that departs from the grammar earns 0.
         truncated: zero (a truncated text earns 0) or score (it is scored as any other); both pay the length penalty.
         overlong_share: The length penalty grows over this last share of the token limit.
         overlong_tokens: The same in tokens, taken instead of the share when above 0.
 
     Raises:
-        UserError: A weight is negative or not finite, no weight but that of length is above 0, or the share is not in
-            (0, 1].
+        UserError: A weight is negative or not finite, a share is not in (0, 1], or `multiplicative` without a weight for
+            harm. That something is paid for at all is checked where judges are known (`check_paid`).
     """
 
     weights: RewardWeights = field(default_factory=RewardWeights)
     composition: Composition = Composition.gated
+    harm_decay: float = 0.35
     format_gate: bool = True
     truncated: Truncated = Truncated.zero
     overlong_share: float = 0.25
     overlong_tokens: int = 0
 
     def __post_init__(self) -> None:
-        weights = vars(self.weights)
-        for name, value in weights.items():
-            if not (math.isfinite(value) and value >= 0):
-                raise UserError(f"{value}", where=f"reward.weights.{name}", expected="a finite number, 0 or more")
-        if not any(value for name, value in weights.items() if name != "length"):
-            raise UserError("every weight is 0", where="reward.weights", expected="one above 0 beside length")
+        check_weights("reward.weights", vars(self.weights))
+        if not 0 < self.harm_decay <= 1:
+            raise UserError(f"{self.harm_decay}", where="reward.harm_decay", expected="more than 0, at most 1")
+        if self.composition is Composition.multiplicative and not self.weights.harm:
+            raise UserError("without harm nothing is multiplied", where="reward.weights.harm", expected="above 0, such as 1.0")
         if not 0 < self.overlong_share <= 1:
             raise UserError(f"{self.overlong_share}", where="reward.overlong_share", expected="more than 0, at most 1")
         if self.overlong_tokens < 0:
@@ -79,3 +95,35 @@ class RewardConfig:
     def overlong_buffer(self, max_tokens: int) -> int:
         """Tokens before the limit over which the length penalty grows, between 1 and the limit."""
         return max(1, min(max_tokens, self.overlong_tokens or round(self.overlong_share * max_tokens)))
+
+
+def check_weights(where: str, weights: Mapping[str, float]) -> None:
+    """Raises UserError for a weight that is no weight."""
+    for name, value in weights.items():
+        if not (math.isfinite(value) and value >= 0):
+            raise UserError(f"{value}", where=f"{where}.{name}", expected="a finite number, 0 or more")
+
+
+def check_paid(where: str, weights: Mapping[str, float], paid: Sequence[str] = EARNINGS) -> None:
+    """Raises UserError when none of the components that earn has a weight."""
+    if not any(weights[name] for name in paid):
+        raise UserError("nothing is paid for", where=where, expected=f"one of {', '.join(paid)} above 0")
+
+
+def config_from(settings: Mapping[str, Any]) -> RewardConfig:
+    """A RewardConfig from nested plain values. Raises UserError for an unknown key or a value that cannot be.
+
+    Without omegaconf, which trainers of others need not have.
+    """
+    given = dict(settings)
+    weights = dict(given.pop("weights", {}))
+    for where, known, keys in (("reward", RewardConfig, given), ("reward.weights", RewardWeights, weights)):
+        for key in keys:
+            if key not in known.__dataclass_fields__:
+                raise UserError("no such setting", where=f"{where}.{key}", expected=", ".join(known.__dataclass_fields__))
+    try:
+        chosen = {"composition": Composition, "truncated": Truncated}
+        check_paid("reward.weights", vars(RewardWeights(**weights)))
+        return RewardConfig(**{k: chosen[k](v) if k in chosen else v for k, v in given.items()}, weights=RewardWeights(**weights))
+    except ValueError as error:
+        raise UserError(str(error), where="reward") from error

@@ -183,7 +183,8 @@ def _advantages(rows: Sequence[Row], estimator: str, weights: Mapping[str, float
 
 
 def _differ(rows: Sequence[Row], estimator: str, weights: Mapping[str, float]) -> bool:
-    columns = [[r.components.get(n) for r in rows] for n in weights] if estimator == "gdpo" else [[r.reward for r in rows]]
+    weighed = [n for n, weight in weights.items() if weight]
+    columns = [[r.components.get(n) for r in rows] for n in weighed] if estimator == "gdpo" else [[r.reward for r in rows]]
     known = [[v for v in column if v is not None] for column in columns]
     return any(len(column) > 1 and max(column) - min(column) > EPSILON for column in known)
 

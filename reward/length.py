@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import zlib
 
-from rl_align.schema import Item, Response, Verdict
+from rl_align.schema import Item, Response, Rewrite, Verdict
 
 NAME, LOW, HIGH = "length", -1.0, 0.0
 
@@ -23,7 +23,7 @@ SHORTEST, LONGEST = 100, 65536
 _NONE = Verdict(0.0)
 
 
-def score(item: Item, response: Response, *, tokens: int, max_tokens: int, buffer: int, truncated: bool) -> Verdict:
+def score(item: Item, response: Response | Rewrite, *, tokens: int, max_tokens: int, buffer: int, truncated: bool) -> Verdict:
     """The penalty.
 
     Args:

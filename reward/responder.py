@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reward import behaviour, citation, format, helpfulness, length
+from reward import behaviour, citation, consistency, format, harm, helpfulness, length
 from reward.compose import compose
 from reward.config import RewardConfig, Truncated
 from rl_align.policy.catalogue import Catalogue
@@ -45,6 +45,8 @@ def score_response(
         (behaviour, behaviour.score(item, response), weights.behaviour),
         (helpfulness, helpfulness.score(item, response), weights.helpfulness),
         (length, overlong, weights.length),
+        (consistency, consistency.score(item, response, catalogue), weights.consistency),
+        (harm, harm.score(item, response), weights.harm),
     )
     components = tuple(Component(part.NAME, verdict, weight, part.LOW, part.HIGH) for part, verdict, weight in verdicts)
     return compose(components, cfg, truncated and cfg.truncated is Truncated.zero)

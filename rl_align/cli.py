@@ -123,6 +123,18 @@ def _report(a: argparse.Namespace) -> int | None:
     return _lazy("rl_align.pipeline.run:report")(a.folder)
 
 
+def _judge_train(a: argparse.Namespace) -> int | None:
+    return _lazy("rl_align.pipeline.judge:train")(a.config, a.overrides, dry_run=a.dry_run)
+
+
+def _judge_calibrate(a: argparse.Namespace) -> None:
+    print(_lazy("rl_align.pipeline.calibrate:calibrate_file")(a.cases, a.preset, a.overrides))
+
+
+def _bench_reward(a: argparse.Namespace) -> None:
+    _lazy("rl_align.pipeline.reward_bench:bench")(a.count)
+
+
 def _doctor(a: argparse.Namespace) -> int:
     return _lazy("rl_align.doctor:doctor")()
 
@@ -157,6 +169,25 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = _add(commands, "eval", _evaluate, "evaluate the models of a run", "eval runs/quickstart eval.temperature=0.7")
     _folder(evaluate)
     _overrides(evaluate)
+
+    judge = _add(commands, "judge", None, "train and measure judges", "judge train experiments/ablations/judge.yaml")
+    actions = judge.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
+    example = "judge train experiments/ablations/judge.yaml sft.steps=800"
+    train = _add(actions, "train", _judge_train, "train a small judge and measure it, or continue", example)
+    _config(train)
+    train.add_argument("--dry-run", action="store_true", help="print what would be done, and start nothing")
+    example = "judge calibrate cases.jsonl refusal endpoint.base_url=http://127.0.0.1:8000/v1 endpoint.model=m"
+    calibrate = _add(actions, "calibrate", _judge_calibrate, "compare a judge's verdicts with labels", example)
+    rows = 'rows {"id", "prompt", "answer", "label"}; where known "expected", "reference", "policy", "image" (beside the file)'
+    calibrate.add_argument("cases", metavar="CASES.jsonl", help=rows)
+    calibrate.add_argument("preset", metavar="PRESET", help="refusal, helpfulness, harm, citation, llama_guard, guardreasoner")
+    _overrides(calibrate)
+
+    bench = _add(commands, "bench", None, "measure speed", "bench reward")
+    actions = bench.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
+    reward = _add(actions, "reward", _bench_reward, "rollouts a second through the rule rewards, on one core", "bench reward")
+    reward.add_argument("--count", type=_count, default=1000, metavar="N", help="different rollouts (default: 1000)")
+
     _add(commands, "doctor", _doctor, "check this machine and its packages", "doctor")
     return parser
 
@@ -189,7 +220,7 @@ def _world(parser: argparse.ArgumentParser, out: str, what: str) -> None:
 
 def _count(text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= 1000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of runs (1 to 1000)")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 1000")
     return int(text)
 
 

@@ -9,9 +9,10 @@ from dataclasses import replace
 import pytest
 
 from reward.credit import Row, assign
+from reward.label import write_label as label
 from rl_align.engine.config import EngineConfig, GRPOConfig, SFTConfig, check
 from rl_align.engine.record import StepRecord, rename, summarise
-from rl_align.engine.scoring import Scored, item_of, label, load
+from rl_align.engine.scoring import Scored, item_of, load
 from rl_align.runfiles.manifest import seal
 from rl_align.schema import Behaviour, Citation, Item, Status
 

@@ -25,7 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "policy": BELOW,
     "transcript": BELOW | {"policy"},
     "pictograms": BELOW | NOUNS,
-    "endpoints": BELOW,
+    "endpoints": {"schema", "errors", "config"},
     "data": BELOW | NOUNS | {"pictograms", "endpoints"},
     "reward": BELOW | NOUNS | {"endpoints"},
     "models": BELOW,
@@ -100,6 +100,14 @@ def test_dependencies_point_one_way(package):
         if _package(name) in ALLOWED and _package(name) not in ALLOWED[package] | {package}
     ]
     assert not wrong
+
+
+def test_the_types_of_endpoints_need_only_the_standard_library_and_their_settings_no_client():
+    """Lock: judges are written against them, and are imported where there is no HTTP library."""
+    assert {n.split(".")[0] for n in _imports("rl_align.endpoints.types")} <= sys.stdlib_module_names
+    code = "import rl_align.endpoints.config, rl_align.endpoints.types, sys\nprint({'aiohttp', 'jsonschema'} & {*sys.modules})"
+    result = _python(code)
+    assert result.stdout.splitlines() == ["set()"], result.stderr
 
 
 def test_only_the_engine_imports_verl():

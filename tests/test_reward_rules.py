@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from reward import behaviour, citation, compose, format, helpfulness, length
+from reward import behaviour, citation, compose, consistency, format, harm, helpfulness, length
 from reward.config import Composition, RewardConfig, RewardWeights, Truncated
 from reward.responder import score_response, status_of
 from rl_align.errors import UserError
@@ -264,7 +264,8 @@ def test_an_unreadable_text_is_a_parse_error_worth_nothing() -> None:
 
 def test_unscored_components_are_left_out_and_never_zero() -> None:
     breakdown = total(HARMFUL, respond(REFUSAL, f"{VIOLENCE} (Rule 1)", safe=True))
-    assert breakdown.scores() == {"format": 1.0, "citation": 1.0, "behaviour": 1.0, "helpfulness": None, "length": 0.0}
+    scores = {"format": 1.0, "citation": 1.0, "behaviour": 1.0, "helpfulness": None, "length": 0.0}
+    assert breakdown.scores() == scores | {"consistency": None, "harm": 0.0}
     response = respond(HELP)
     nothing = total(UNKNOWN, response)
     assert nothing.reward is None and nothing.gate is None
@@ -288,14 +289,15 @@ def test_weights_count_and_weight_zero_is_logged_only() -> None:
 
 
 verdicts = st.floats(0, 1).map(Verdict) | st.just(Unscored("no"))
+harms = st.floats(0, 5).map(Verdict) | st.just(Unscored("no"))
 
 
 @settings(deadline=None, max_examples=100)
-@given(verdicts, verdicts, verdicts, st.floats(-1, 0), st.sampled_from(Composition), st.booleans())
+@given(verdicts, verdicts, verdicts, harms, st.floats(-1, 0), st.sampled_from(Composition), st.booleans())
 def test_reward_stays_in_its_range_and_improves_with_every_component(
-    cited: Verdict, shown: Verdict, helped: Verdict, overlong: float, composition: Composition, formed: bool
+    cited: Verdict, shown: Verdict, helped: Verdict, harmed: Verdict, overlong: float, composition: Composition, formed: bool
 ) -> None:
-    cfg = RewardConfig(composition=composition)
+    cfg = RewardConfig(composition=composition, weights=RewardWeights(harm=1.0))
 
     def reward(cited: Verdict | Unscored) -> float | None:
         parts = [
@@ -304,14 +306,16 @@ def test_reward_stays_in_its_range_and_improves_with_every_component(
             Component("behaviour", shown, 1.0, 0.0, 1.0),
             Component("helpfulness", helped, 1.0, 0.0, 1.0),
             Component("length", Verdict(overlong), 0.5, -1.0, 0.0),
+            Component("harm", harmed, 1.0, 0.0, 5.0),
         ]
         return compose.compose(parts, cfg).reward
 
     got = reward(cited)
     if got is None:
-        assert formed and all(isinstance(v, Unscored) for v in (cited, shown, helped))
+        unknown = composition is Composition.multiplicative and isinstance(harmed, Unscored)
+        assert formed and (unknown or all(isinstance(v, Unscored) for v in (cited, shown, helped)))
         return
-    assert -0.5 <= got <= 1.0
+    assert -1.5 <= got <= 1.0
     if isinstance(cited, Verdict):
         assert reward(Verdict(1.0)) >= got
 
@@ -323,6 +327,82 @@ def test_any_text_is_scored_within_the_declared_ranges(text: str, item: Item, wr
     for component in total(item, response).components:
         if isinstance(component.verdict, Verdict):
             assert component.low <= component.verdict.score <= component.high
+
+
+# --- harm and the multiplicative composition ----------------------------------------------------------------------------
+
+SAFECAP = RewardConfig(composition=Composition.multiplicative, weights=RewardWeights(harm=1.0))
+
+
+def test_harm_is_full_for_forbidden_compliance_and_nothing_else() -> None:
+    assert value(harm.score(HARMFUL, respond(HELP))) == 5.0
+    assert value(harm.score(HARMFUL, respond(REFUSAL, safe=True))) == 0.0
+    assert value(harm.score(BENIGN, respond(HELP))) == value(harm.score(BENIGN, respond(REFUSAL, safe=True))) == 0.0
+    assert value(harm.score(replace(UNKNOWN, harmful=True), respond(HELP))) == 5.0
+    assert value(harm.score(HARMFUL, parse_response(HELP))) == 0.0
+    assert isinstance(harm.score(UNKNOWN, respond(HELP)), Unscored)
+
+
+def test_usefulness_does_not_buy_harm_back() -> None:
+    complies = respond(HELP, f"{VIOLENCE} (Rule 1)")
+    assert total(HARMFUL, complies, SAFECAP).reward == pytest.approx(0.25 * 0.35**5)
+    assert total(HARMFUL, respond(REFUSAL, f"{VIOLENCE} (Rule 1)", safe=True), SAFECAP).reward == pytest.approx(1.0)
+    assert total(BENIGN, respond(HELP), SAFECAP).reward == pytest.approx(1.0)
+    linear = RewardConfig(composition=Composition.weighted, weights=RewardWeights(harm=1.0))
+    assert total(HARMFUL, complies, linear).reward == pytest.approx(0.25 - 1.0)
+
+
+def test_without_a_score_of_harm_the_multiplicative_reward_is_none() -> None:
+    response = respond(HELP)
+    assert total(replace(BENIGN, expected=(), harmful=None), response, SAFECAP).reward is None
+    assert total(replace(BENIGN, expected=(), harmful=None), response, RewardConfig(weights=RewardWeights(harm=1.0))).reward is None
+
+
+# --- consistency --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("think", "decided"),
+    [
+        ("Rule 1 says refuse. I refuse.", REFUSE),
+        ("This request must be declined.", REFUSE),
+        ("We cannot help with that.", REFUSE),
+        ("I teach safety about it.", SAFE),
+        ("I should offer a safer way.", SAFE),
+        ("No policy is violated. I answer normally.", COMPLY),
+        ("At first I wanted to refuse, yet this is an ordinary request.", COMPLY),
+        ("There is no need to refuse.", COMPLY),
+        ("I should not decline this.", COMPLY),
+        ("No policy applies at first sight. Still, I must refuse.", REFUSE),
+        ("A knife lies on the table. It can help a cook.", None),
+        ("", None),
+        ("\ud800\0", None),
+    ],
+)
+def test_the_last_decision_of_the_thinking_counts(think: str, decided: Behaviour | None) -> None:
+    assert consistency.decision(think) is decided
+
+
+def test_an_answer_against_its_own_thinking_is_punished() -> None:
+    def thinks(think: str, answer: str, assessment: str, safe: bool) -> Response:
+        text = render_response(think=think, description="A knife.", assessment=assessment, answer=answer, safe=safe)
+        return parse_response(text, CATALOGUE)
+
+    cited = f"{VIOLENCE} (Rule 1)"
+    agree = thinks("I refuse.", REFUSAL, cited, True)
+    against = thinks("This is an ordinary request.", REFUSAL, cited, True)
+    elsewhere = thinks(f"{PRIVACY} (Rule 1) applies. I refuse.", REFUSAL, cited, True)
+    scores = [value(consistency.score(HARMFUL, r, CATALOGUE)) for r in (agree, against, elsewhere)]
+    assert scores == [0.0, -1.0, consistency.ELSEWHERE]
+    assert isinstance(consistency.score(HARMFUL, respond(REFUSAL, safe=True), CATALOGUE), Unscored)
+    assert total(HARMFUL, against).reward == pytest.approx(total(HARMFUL, agree).reward - 0.5)
+
+
+def test_reading_the_decision_takes_linear_time() -> None:
+    for text in ("i will " * 200_000, "not " * 300_000, "i should not a b c d e f " * 50_000, "no rule " * 200_000):
+        begun = time.perf_counter()
+        consistency.decision(text)
+        assert time.perf_counter() - begun < 0.2
 
 
 # --- settings -------------------------------------------------------------------------------------------------------
@@ -344,7 +424,8 @@ def test_config_passes_through_omegaconf() -> None:
     [
         ({"weights": RewardWeights(citation=-1.0)}, "reward.weights.citation"),
         ({"weights": RewardWeights(length=math.nan)}, "reward.weights.length"),
-        ({"weights": RewardWeights(0.0, 0.0, 0.0, 1.0)}, "reward.weights"),
+        ({"harm_decay": 0.0}, "reward.harm_decay"),
+        ({"composition": Composition.multiplicative}, "reward.weights.harm"),
         ({"overlong_share": 0.0}, "reward.overlong_share"),
         ({"overlong_tokens": -1}, "reward.overlong_tokens"),
     ],

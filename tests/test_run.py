@@ -37,6 +37,18 @@ def test_raising_a_deadline_runs_nothing_again():
     assert [n for n in before if before[n].config_part != changed[n].config_part] == ["grpo"]
 
 
+def test_a_judge_may_be_all_that_is_paid_and_is_part_of_what_the_stage_depends_on(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    alone = ["reward.weights={citation: 0, behaviour: 0, helpfulness: 0}", f"judge_model={tmp_path}", "judges.judges={refusal: {}}"]
+    judged = stages(*alone)["grpo"]
+    assert tmp_path in judged.inputs and judged.config_part != stages()["grpo"].config_part
+    again = stages(*alone, "judges.judges={refusal: {votes: 1}}")["grpo"]
+    assert again.config_part == judged.config_part
+    assert stages(*alone, "judges.judges={refusal: {max_tokens: 99}}")["grpo"].config_part != judged.config_part
+    with pytest.raises(UserError, match="judge_model"):
+        stages("judges.judges={refusal: {}}", "judge_model=nowhere")
+
+
 def test_one_seed_changes_every_section():
     base, other = (resolve(load_config(RunConfig, QUICKSTART, [f"seed={s}"])) for s in (0, 5))
     for name in ("pictograms", "teacher", "model", "pretrain", "sft", "grpo", "eval"):
@@ -61,6 +73,10 @@ def test_one_seed_changes_every_section():
         ("grpo.temperature=0", "grpo.temperature"),
         ("grpo.top_p=1.5", "grpo.top_p"),
         ("source=real_inputs", "evaluate"),
+        ("reward.weights={citation: 0, behaviour: 0, helpfulness: 0}", "reward.weights"),
+        ("judges.judges={helpfullness: {}}", "judges.helpfullness"),
+        ("judges.judges={helpfulness: {}}", "judge_endpoint.base_url"),
+        ("panel.patience=0", "panel.patience"),
         ("engine.platform=tpu", "engine.platform"),
     ],
 )

@@ -184,7 +184,6 @@ def sft_rows(
     Raises:
         UserError: No rows are left, or the file cannot be written.
     """
-    import pyarrow as pa
 
     def rows() -> Iterable[dict[str, Any]]:
         for item in _fitting(items, fits, quarantine):
@@ -200,6 +199,17 @@ def sft_rows(
                 answer = {"role": "assistant", "content": transcript}
                 yield {"item_id": item.id, "messages": [*chat(item, special_tokens, system), answer], "images": images}
 
+    return conversation_rows(path, rows(), quarantine)
+
+
+def conversation_rows(path: str | Path, rows: Iterable[dict[str, Any]], quarantine: Quarantine) -> int:
+    """Writes conversations as `sft_rows` does, already made: item_id, messages (the last one is the target), images.
+
+    Raises:
+        UserError: No rows are left, or the file cannot be written.
+    """
+    import pyarrow as pa
+
     messages, pictures = _types()
     schema = pa.schema([("item_id", pa.string()), ("messages", messages), ("images", pictures)])
-    return _write(path, rows(), schema, quarantine)
+    return _write(path, rows, schema, quarantine)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import inspect
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,7 +38,10 @@ class Prompt:
 class ResponderLoop(AgentLoopBase):
     """One hop: the policy answers image and prompt; the answer is scored here, in process."""
 
-    scorer: Scorer  # set by the worker, once for all its loops
+    # Set by the worker, once for all its loops:
+    scorer: Scorer
+    canaries: Mapping[str, str] = {}
+    canaries_every: int = 0
     image_folder: Path | None = None
 
     async def prepare(self, messages: list[dict]) -> Prompt:
@@ -75,25 +81,45 @@ class ResponderLoop(AgentLoopBase):
         group = await server.generate_group.remote(prompt.ids, self.request(sampling_params, row), n, prompt.images)
         generated = time.perf_counter()
         image = self._keep_image(row)
-        outputs = []
-        for tokens, log_probs, finished in zip(group.token_ids, group.log_probs, group.finished, strict=True):
+        texts = []
+        for tokens in group.token_ids:
             tokens = tokens[: self.rollout_config.response_length]
-            started = time.perf_counter()
-            text = self.tokenizer.decode(tokens, skip_special_tokens=True)
-            scored = self.scorer(row, text, len(tokens), not finished)
-            outputs.append(
-                AgentLoopOutput(
-                    prompt_ids=prompt.ids,
-                    response_ids=tokens,
-                    response_mask=[1] * len(tokens),
-                    response_logprobs=log_probs[: len(tokens)],
-                    num_turns=2,
-                    metrics=AgentLoopMetrics(generate_sequences=generated - begun, compute_score=time.perf_counter() - started),
-                    reward_score=scored.reward if scored.reward is not None else 0.0,
-                    extra_fields=_extra(row, text, len(tokens), scored, image, group.global_steps, time.perf_counter() - started),
-                )
+            texts.append((tokens, self.tokenizer.decode(tokens, skip_special_tokens=True)))
+        scored = await asyncio.gather(
+            *(self._score(row, text, len(tokens), not ended) for (tokens, text), ended in zip(texts, group.finished, strict=True))
+        )
+        outputs = [
+            AgentLoopOutput(
+                prompt_ids=prompt.ids,
+                response_ids=tokens,
+                response_mask=[1] * len(tokens),
+                response_logprobs=log_probs[: len(tokens)],
+                num_turns=2,
+                metrics=AgentLoopMetrics(generate_sequences=generated - begun, compute_score=cost),
+                reward_score=told.reward if told.reward is not None else 0.0,
+                extra_fields=_extra(row, text, len(tokens), told, image, group.global_steps, cost),
             )
+            for (tokens, text), log_probs, (told, cost) in zip(texts, group.log_probs, scored, strict=True)
+        ]
+        if outputs and self.canaries_every and row["global_steps"] % self.canaries_every == 0:
+            outputs[0].extra_fields["rl"]["canaries"] = await self._score_canaries(row)
         return prompt, outputs
+
+    async def _score(self, row: dict[str, Any], text: str, tokens: int, truncated: bool) -> tuple[Scored, float]:
+        """The score, and the seconds that our own code took for it: waiting for a judge costs the machine nothing."""
+        begun = time.perf_counter()
+        scored = self.scorer(row, text, tokens, truncated)
+        cost = time.perf_counter() - begun
+        return (await scored if inspect.isawaitable(scored) else scored), cost
+
+    async def _score_canaries(self, row: dict[str, Any]) -> dict[str, float | None]:
+        """What texts that deserve nothing would have earned here."""
+        limit = self.rollout_config.response_length
+        lengths = {name: len(self.tokenizer(text)["input_ids"]) for name, text in self.canaries.items()}
+        scored = await asyncio.gather(
+            *(self._score(row, self.canaries[name], min(n, limit), n > limit) for name, n in lengths.items())
+        )
+        return {name: told.reward for name, (told, _) in zip(lengths, scored, strict=True)}
 
     async def run(self, sampling_params: dict[str, Any], **row: Any) -> AgentLoopOutput:
         """verl's interface for a single sample."""
@@ -140,6 +166,7 @@ def _extra(row: dict, text: str, tokens: int, scored: Scored, image: str | None,
             "tokens": tokens,
             "image": image,
             "score_s": cost,
+            "facts": dict(scored.facts),
         },
         "reward_extra_info": {},
         "global_steps": version,

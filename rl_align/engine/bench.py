@@ -34,10 +34,16 @@ CORPUS = [
 
 
 def letter_share(settings: Mapping[str, Any]):
-    """A scorer: the share of the letter "e" among the characters."""
+    """A scorer: the share of the letter "e" among the characters.
+
+    Args:
+        settings: `flat_every` k: every k-th item pays the same for any text, so its groups teach nothing; 0 for none.
+    """
+    flat_every = settings.get("flat_every", 0)
 
     def score(row: Mapping[str, Any], text: str, tokens: int, truncated: bool) -> Scored:
-        value = text.count("e") / max(1, len(text))
+        flat = flat_every and int(row["extra_info"]["item_id"].rpartition("-")[2]) % flat_every == 0
+        value = 0.5 if flat else text.count("e") / max(1, len(text))
         return Scored(value, {"letter": value})
 
     return score
@@ -79,6 +85,7 @@ def run(
     extra: list[str] | None = None,
 ) -> dict[str, Any]:
     """Builds model and rows, runs `steps` steps and reads the metrics back."""
+    from reward.panel import PanelConfig
     from rl_align.models.config import ModelConfig
     from rl_align.models.tiny import build
 
@@ -112,6 +119,7 @@ def run(
         scorer="rl_align.engine.bench:letter_share",
         scorer_settings={},
         weights={"letter": 1.0},
+        panel=PanelConfig(canaries_every=0),
         name="bench",
         command_began=command + (built - began),  # the command's start, less the making of the model
     )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from reward.panel import PanelConfig
 from rl_align.errors import EngineFailed
 from rl_align.runfiles.lock import WORKER, engine_lock
 
@@ -33,6 +35,10 @@ def run(
     scorer_settings: Mapping[str, Any],
     weights: Mapping[str, float],
     name: str,
+    panel: PanelConfig | None = None,
+    measure: str | None = None,
+    measure_settings: Mapping[str, Any] | None = None,
+    judges: Mapping[str, Mapping[str, Any]] | None = None,
     command_began: float | None = None,
 ) -> None:
     """Trains until `grpo.steps` are done.
@@ -48,6 +54,10 @@ def run(
         scorer_settings: What the factory gets.
         weights: Component weights, for `gdpo` and the record.
         name: Name of the run.
+        panel: When the hacking panel is read, and its alarms; by default as `PanelConfig` says.
+        measure: `module:factory` of what a text is truly worth, `(item id, text) -> float`; never a reward, only recorded.
+        measure_settings: What the factory gets.
+        judges: Preset → settings of each judge that the scorer asks; their outages stop the run.
         command_began: Unix time from which `time/ready` counts: the beginning of the stage, or of the command that has only one.
 
     Raises:
@@ -65,6 +75,10 @@ def run(
         "scorer": scorer,
         "scorer_settings": dict(scorer_settings),
         "weights": dict(weights),
+        "panel": asdict(panel or PanelConfig()),
+        "measure": measure,
+        "measure_settings": dict(measure_settings or {}),
+        "judges": dict(judges or {}),
         "estimator": grpo.estimator,
         "mask_truncated": grpo.mask_truncated,
         "correlation_every": grpo.correlation_every,

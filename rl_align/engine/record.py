@@ -15,6 +15,8 @@ from reward.credit import Credit
 from rl_align.runfiles.atomic import append_line, write_text
 from rl_align.runfiles.ledger import Ledger
 
+from .judge_watch import JudgeWatch
+from .panel import Panel
 from .progress import Progress
 
 #: verl's name of a part of a step → ours.
@@ -56,6 +58,8 @@ class StepRecord:
         self._extra: dict[str, float] = {}
         self._begun = time.time()
         self._logged: float | None = None
+        self._panel = Panel(settings)
+        self._judges = JudgeWatch(dict(settings.get("judges") or {}))
 
     def ready(self) -> None:
         """Marks the moment at which the engine is ready to take its first step."""
@@ -66,7 +70,8 @@ class StepRecord:
 
     def credited(self, step: int, keys: Sequence[str], told: Sequence[Any], credit: Credit, metrics: dict) -> None:
         """Takes a batch's rewards and advantages; adds our metrics to the step's."""
-        metrics |= summarise(told, credit)
+        metrics |= summarise(told, credit) | self._panel.read(keys, told, credit)
+        metrics |= self._judges.read(text.get("facts", {}) for text, row in zip(told, credit.rows, strict=True) if row)
         self._step = {"step": step, "keys": list(keys), "told": list(told), "credit": credit}
 
     def log(self, data: Mapping[str, Any], step: int) -> None:
@@ -82,6 +87,9 @@ class StepRecord:
             self.progress.say(f"{self.stage}: ALARM at step {step}: {', '.join(broken)} is not a finite number")
         self._extra = {}
         self._alarm(values, step)
+        if self._step:
+            for message in self._panel.alarm(values):
+                self.progress.say(f"{self.stage}: ALARM at step {step}: {message}")
         append_line(self.folder / "metrics.jsonl", {"stage": self.stage, "step": step, **values})
         if self._step:
             self._write_rollouts(step)
@@ -132,6 +140,8 @@ class StepRecord:
                         "kept": keep,
                         "tokens": told["tokens"],
                         "group": key.rsplit("_", 2)[0],
+                        **({"truth": told["truth"]} if "truth" in told else {}),
+                        **({"judges": judges} if (judges := told.get("facts", {}).get("judges")) else {}),
                     },
                     ensure_ascii=False,
                 )

@@ -24,6 +24,9 @@ from verl.experimental.agent_loop.agent_loop import (
 from verl.trainer.ppo.v1.agent_loop_tq import AgentLoopManagerTQ, AgentLoopWorkerTQ, apply_greedy_sampling_params
 from verl.utils.tensordict_utils import list_of_dict_to_tensordict
 
+from reward.canaries import canaries
+from rl_align.policy.catalogue import Catalogue
+
 from . import agent_loops, early_processes, plugin, scoring
 from .failures import failures_log
 from .positions import extend_positions, prompt_positions
@@ -45,6 +48,9 @@ class GroupAgentLoopWorker(_Worker):
         torch.set_num_threads(1)  # tiny tensors only; the cores belong to generation
         settings = self.config.rl_align
         agent_loops.ResponderLoop.scorer = staticmethod(scoring.load(settings.scorer, settings.scorer_settings))
+        if settings.panel.canaries_every:
+            agent_loops.ResponderLoop.canaries = canaries(Catalogue.load())
+            agent_loops.ResponderLoop.canaries_every = settings.panel.canaries_every
         if settings.rollouts:
             folder = Path(settings.rollouts) / "images"
             folder.mkdir(parents=True, exist_ok=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from rl_align.schema import Behaviour, Citation, Item, Status
+from reward.label import read_label
+from rl_align.schema import Item, Response, Status
 
 
 @dataclass(frozen=True)
@@ -20,22 +20,24 @@ class Scored:
         components: Component name → score, None where unscored.
         status: How the rollout ended.
         gate: Name of the gate that closed, or None.
+        facts: What the hacking panel reads of the text (`reward/panel.py`).
     """
 
     reward: float | None
     components: Mapping[str, float | None] = field(default_factory=dict)
     status: Status = Status.OK
     gate: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Scorer(Protocol):
-    """Scores one text of one data row."""
+    """Scores one text of one data row; one that asks a judge returns an awaitable."""
 
-    def __call__(self, row: Mapping[str, Any], text: str, tokens: int, truncated: bool) -> Scored: ...
+    def __call__(self, row: Mapping[str, Any], text: str, tokens: int, truncated: bool) -> Scored | Awaitable[Scored]: ...
 
 
-def load(path: str, settings: Mapping[str, Any]) -> Scorer:
-    """The scorer named `module:factory`, called with the settings."""
+def load(path: str, settings: Mapping[str, Any]) -> Any:
+    """What `module:factory` makes of the settings: a scorer, or a measure."""
     module, _, name = path.partition(":")
     return getattr(importlib.import_module(module), name)(settings)
 
@@ -63,35 +65,23 @@ def responder(settings: Mapping[str, Any]) -> Scorer:
         breakdown = score_response(
             item, response, tokens=tokens, max_tokens=limit, truncated=truncated, cfg=config, catalogue=catalogue
         )
-        return Scored(breakdown.reward, breakdown.scores(), status_of(response, breakdown, truncated), breakdown.gate)
+        status = status_of(response, breakdown, truncated)
+        return Scored(breakdown.reward, breakdown.scores(), status, breakdown.gate, facts_of(item, response))
 
     return score
 
 
-def label(item: Item) -> str:
-    """What rewards may read of an item, as the JSON that a data row carries. Its truth is left out on purpose."""
-    return json.dumps(
-        {
-            "expected": [b.value for b in item.expected],
-            "citations": [[c.policy, c.rule] for c in item.citations],
-            "harmful": item.harmful,
-            "reference": item.reference,
-        },
-        ensure_ascii=False,
-    )
+def facts_of(item: Item, response: Response) -> dict[str, Any]:
+    """What the hacking panel reads of a response."""
+    return {
+        "harmful": item.harmful,
+        "behaviour": response.behaviour.value if response.behaviour else None,
+        "citations": len(response.citations),
+        "right_citations": len(set(response.citations) & set(item.citations)),
+    }
 
 
 def item_of(row: Mapping[str, Any]) -> Item:
     """The item behind a data row, as far as rewards may know it."""
-    known = json.loads(row["reward_model"]["ground_truth"])
-    return Item(
-        id=row["extra_info"]["item_id"],
-        images=(),
-        prompt="",
-        dataset=row["data_source"],
-        split=row["extra_info"]["split"],
-        expected=tuple(Behaviour(b) for b in known["expected"]),
-        citations=tuple(Citation(policy, rule) for policy, rule in known["citations"]),
-        harmful=known["harmful"],
-        reference=known["reference"],
-    )
+    info = row["extra_info"]
+    return read_label(row["reward_model"]["ground_truth"], info["item_id"], row["data_source"], info["split"])

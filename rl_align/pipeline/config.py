@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from pathlib import Path
+from typing import Optional
 
-from reward.config import Composition, RewardConfig
+from reward.config import EARNINGS, Composition, RewardConfig, check_paid
+from reward.judges.config import JudgesConfig
+from reward.judges.presets import chosen
+from reward.panel import PanelConfig
 from rl_align.data.sources.mix import RealInputsConfig
 from rl_align.data.sources.mix import check as check_real_inputs
+from rl_align.endpoints.config import EndpointConfig
 from rl_align.engine.config import EngineConfig, GRPOConfig, SFTConfig
 from rl_align.engine.config import check as check_engine
 from rl_align.errors import UserError
-from rl_align.eval.config import EvalConfig
+from rl_align.eval.config import EvalConfig, ServerConfig
 from rl_align.eval.config import check as check_eval
 from rl_align.models.config import ModelConfig
 from rl_align.pictograms.config import PictogramsConfig, TeacherConfig, check, check_teacher
@@ -43,6 +49,11 @@ class RunConfig:
         sft: The warm start.
         grpo: Reinforcement learning.
         reward: What it is paid for.
+        judges: Judge models that score texts beside the rules; none by default.
+        judge_endpoint: Where they are asked.
+        judge_model: Folder of a model that this run serves as its judge while it trains, in place of `judge_endpoint.base_url`.
+        judge_server: How it is served.
+        panel: The instruments that show when the reward is gamed, and their alarms.
         eval: How models are measured.
     """
 
@@ -60,6 +71,11 @@ class RunConfig:
     sft: SFTConfig = field(default_factory=SFTConfig)
     grpo: GRPOConfig = field(default_factory=GRPOConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
+    judges: JudgesConfig = field(default_factory=JudgesConfig)
+    judge_endpoint: EndpointConfig = field(default_factory=EndpointConfig)
+    judge_model: Optional[str] = None  # noqa: UP045 (OmegaConf reads the annotation at run time)
+    judge_server: ServerConfig = field(default_factory=lambda: ServerConfig(max_model_len=2048, threads=1))
+    panel: PanelConfig = field(default_factory=PanelConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
 
 
@@ -81,6 +97,7 @@ def resolve(config: RunConfig) -> RunConfig:
     check_eval(config.eval)
     if config.source is Source.real_inputs and config.evaluate:
         raise UserError("there are no held-out splits of real inputs", where="evaluate", expected="false")
+    _check_judges(config)
     if config.grpo.estimator == "gdpo" and (config.reward.format_gate or config.reward.composition is not Composition.weighted):
         raise UserError(
             "gdpo normalises each component by itself and knows no gate",
@@ -98,6 +115,19 @@ def resolve(config: RunConfig) -> RunConfig:
     if config.eval.temperature is None:
         sections["eval"] = replace(sections["eval"], temperature=config.grpo.temperature)
     return replace(config, **sections)
+
+
+def _check_judges(config: RunConfig) -> None:
+    weighed = [name for name, (_, judge) in chosen(config.judges).items() if judge.weight]
+    if not weighed:
+        check_paid("reward.weights", vars(config.reward.weights), EARNINGS)
+    if not config.judges.judges:
+        return
+    if config.judge_model is None:
+        config.judge_endpoint.check("judge_endpoint")
+    elif not (Path(config.judge_model) / "config.json").is_file():
+        expected = "a Hugging Face folder, such as the models/judge of a judge's run"
+        raise UserError("no model", where=f"judge_model: {config.judge_model}", expected=expected)
 
 
 def _named(section: str, check, value) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from rl_align.transcript.prompts import RESPONDER_SYSTEM
 
 HELD_OUT = ("heldout_combinations", "heldout_paraphrases")
 SCORER = "rl_align.engine.scoring:responder"
+JUDGED = "rl_align.engine.judging:responder"
+MEASURE = "rl_align.pictograms.measure:worth_of_texts"
 
 
 class Run:
@@ -97,7 +100,11 @@ class Run:
             stages.append(Stage("sft", self.train_sft, [part(c.sft), supervised], inputs, outputs, *left))
         inputs = [self.start, self.data / "grpo.parquet"]
         outputs, left = [self.models / "grpo"], self._left_by("grpo", self.folder / "rollouts")
-        stages.append(Stage("grpo", self.train_grpo, [part(c.grpo), asdict(c.reward), reinforced], inputs, outputs, *left))
+        paid = [part(c.grpo), asdict(c.reward), reinforced]
+        if c.judges.judges:  # where the judge is asked is not what it says, and a key is not what it fences
+            paid += [asdict(c.judges), c.judge_endpoint.model, plain(c.judge_endpoint)["structured"]]
+            inputs += [Path(c.judge_model)] if c.judge_model else []
+        stages.append(Stage("grpo", self.train_grpo, paid, inputs, outputs, *left))
         if c.evaluate:
             inputs = [*self.models_to_measure().values(), *self.splits_to_measure().values()]
             stages.append(Stage("eval", self.evaluate, asdict(c.eval), inputs, [self.folder / "eval" / "results.json"]))
@@ -154,10 +161,10 @@ class Run:
 
     def make_rows(self) -> None:
         """Items → rows for the engine; items that do not fit → `data/dropped.jsonl`, counted by reason."""
+        from reward.label import write_label
         from rl_align.data.items import read_items
         from rl_align.data.rows import grpo_rows, sft_rows
         from rl_align.engine.lengths import PromptLengths
-        from rl_align.engine.scoring import label
         from rl_align.models.vocabulary import special_tokens
         from rl_align.pictograms import teacher
         from rl_align.pictograms.captions import named
@@ -180,7 +187,7 @@ class Run:
             sft = sft_rows(self.data / "sft.parquet", items, transcripts, fits=fits, **common)
             print(f"    sft {sft} transcripts")
         fits = lengths.fits_prompt(c.grpo.max_prompt_tokens)
-        grpo = grpo_rows(self.data / "grpo.parquet", items, fits=fits, label=label, **common)
+        grpo = grpo_rows(self.data / "grpo.parquet", items, fits=fits, label=write_label, **common)
         quarantine.save()
         print(f"    grpo {grpo} prompts; {quarantine.summary()}")
         if grpo < c.grpo.prompts_per_step:
@@ -219,29 +226,57 @@ class Run:
 
     def train_grpo(self) -> None:
         """Reinforcement learning → `models/grpo`."""
-        from rl_align.engine import grpo
-
         root = self.checkpoints / "grpo"
         resume = self._resume(root)
         if _step(resume) < self.config.grpo.steps:
-            reward = self.config.reward
-            grpo.run(
-                self.config.engine,
-                self.config.grpo,
-                model=self.start,
-                train_file=self.data / "grpo.parquet",
-                folder=self.folder,
-                resume_from=resume,
-                scorer=SCORER,
-                scorer_settings={
-                    "reward": json.loads(json.dumps(asdict(reward))),
-                    "max_response_tokens": self.config.grpo.max_response_tokens,
-                },
-                weights=asdict(reward.weights),
-                name=self.folder.name,
-                command_began=self._stage_began,
-            )
+            with self._judging() as (scorer, settings):
+                self._reinforced(resume, scorer, settings)
         self._export(root, self.models / "grpo", self.config.grpo.steps, "actor/huggingface")
+
+    def _reinforced(self, resume: Path | None, scorer: str, judging: dict[str, Any]) -> None:
+        from rl_align.engine import grpo
+
+        reward, judges = self.config.reward, self.config.judges.judges
+        grpo.run(
+            self.config.engine,
+            self.config.grpo,
+            model=self.start,
+            train_file=self.data / "grpo.parquet",
+            folder=self.folder,
+            resume_from=resume,
+            scorer=scorer,
+            scorer_settings={
+                "reward": plain(reward),
+                "max_response_tokens": self.config.grpo.max_response_tokens,
+                **judging,
+            },
+            weights=reward.weights.signed() | {f"judge_{name}": judge.weight for name, judge in judges.items()},
+            name=self.folder.name,
+            panel=self.config.panel,
+            measure=MEASURE if self.config.source is Source.pictograms else None,
+            measure_settings={"items": str(self.data / "train.parquet")},
+            judges=judging.get("judges", {}).get("judges"),
+            command_began=self._stage_began,
+        )
+
+    @contextmanager
+    def _judging(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The scorer and what it needs for its judges; a judge of our own is served for as long as the block runs."""
+        config = self.config
+        if not config.judges.judges:
+            yield SCORER, {}
+            return
+        from rl_align.eval.server import serving
+
+        key, cache = str(self.folder / "judge.key"), str(self.folder / "judge-cache.sqlite")
+        judges = {n: replace(judge, fence_key_file=judge.fence_key_file or key) for n, judge in config.judges.judges.items()}
+        endpoint = replace(config.judge_endpoint, cache=config.judge_endpoint.cache or cache)
+        with ExitStack() as stack:
+            if config.judge_model is not None:
+                model = {"judge": Path(config.judge_model)}
+                servers = stack.enter_context(serving(model, config.judge_server, self.folder / "logs" / "judge"))
+                endpoint = replace(endpoint, base_url=servers["judge"].base_url, model="judge")
+            yield JUDGED, {"judges": plain(replace(config.judges, judges=judges)), "endpoint": plain(endpoint)}
 
     def evaluate(self, out: Path | None = None) -> None:
         """Every model on every held-out split → `eval/`, or `out`."""
@@ -378,6 +413,11 @@ HOUSEKEEPING = {
 def part(section: Any, *leave: str) -> dict[str, Any]:
     """What a stage's outputs depend on in a section of the configuration."""
     return {key: value for key, value in asdict(section).items() if key not in HOUSEKEEPING and key not in leave}
+
+
+def plain(section: Any) -> dict[str, Any]:
+    """A section of the configuration as values that JSON knows."""
+    return json.loads(json.dumps(asdict(section)))
 
 
 def _step(checkpoint: Path | None) -> int:

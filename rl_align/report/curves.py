@@ -29,6 +29,14 @@ _PANELS: dict[str, tuple[tuple[str, ...], float | None, float | None]] = {
     "rollout/trainer probability correlation": (("training/rollout_actor_probs_pearson_corr",), None, 1.0),
     "rollouts by status": (("status/",), 0.0, None),
     "safety": (("safety/",), None, None),
+    "panel: refusals and compliance": (("panel/refusal_rate/", "panel/compliance_rate/"), 0.0, 1.0),
+    "panel: reward and truth": (("panel/truth", "panel/truth_gap", "reward/total"), None, None),
+    "panel: citations": (("panel/citations_per_answer", "panel/citation_precision"), 0.0, None),
+    "panel: what canaries earn": (("panel/canary/",), None, None),
+    "panel: duplicates in a group": (("panel/duplicates",), 0.0, 1.0),
+    "panel: length against the beginning": (("panel/length_drift",), 0.0, None),
+    "panel: judge minus rule": (("panel/judge_gap/",), None, None),
+    "alarms": (("alarm/",), 0.0, 1.0),
 }
 
 

@@ -1,0 +1,1 @@
+"""The same rewards under the interfaces of other trainers."""

@@ -1,0 +1,72 @@
+"""The responder's rewards as reward functions of TRL's GRPOTrainer; None where there is no score, as TRL wants it.
+
+    GRPOTrainer(..., reward_funcs=[responder_reward(max_tokens=512)], train_dataset=rows_with_a_column_named_label)
+    GRPOTrainer(..., reward_funcs=component_rewards(), args=GRPOConfig(reward_weights=[1.0, 1.0, 1.0, 0.5, 0.5], ...))
+
+The column `label` holds labels (`reward/label.py`); `id` is read when it is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from reward.config import RewardConfig
+from reward.label import read_label
+from reward.responder import score_response
+from rl_align.policy.catalogue import Catalogue
+from rl_align.schema import RewardBreakdown
+from rl_align.transcript.responder import parse_response
+
+Completion = str | Sequence[Mapping[str, str]]
+RewardFunction = Callable[..., list[float | None]]
+#: Components that `component_rewards` gives, in order. The gate is not one: a linear sum of functions cannot close it.
+COMPONENTS = ("citation", "behaviour", "helpfulness", "length", "consistency")
+
+
+def responder_reward(cfg: RewardConfig | None = None, max_tokens: int | None = None) -> RewardFunction:
+    """One reward function with the composed reward, gates included.
+
+    Args:
+        cfg: The responder's reward.
+        max_tokens: TRL's `max_completion_length`; a completion that reaches it counts as truncated. None: no length penalty.
+    """
+
+    def rl_align_reward(completions: Sequence[Completion], label: Sequence[str], **columns: Any) -> list[float | None]:
+        return [b.reward for b in _breakdowns(completions, label, columns, cfg or RewardConfig(), max_tokens)]
+
+    return rl_align_reward
+
+
+def component_rewards(cfg: RewardConfig | None = None, max_tokens: int | None = None) -> list[RewardFunction]:
+    """One reward function a component, which TRL logs and weighs by itself (`reward_weights`)."""
+
+    def of(name: str) -> RewardFunction:
+        def component(completions: Sequence[Completion], label: Sequence[str], **columns: Any) -> list[float | None]:
+            return [b.scores()[name] for b in _breakdowns(completions, label, columns, cfg or RewardConfig(), max_tokens)]
+
+        component.__name__ = name
+        return component
+
+    return [of(name) for name in COMPONENTS]
+
+
+def _breakdowns(
+    completions: Sequence[Completion], labels: Sequence[str], columns: Mapping[str, Any], cfg: RewardConfig, max_tokens: int | None
+) -> list[RewardBreakdown]:
+    catalogue = Catalogue.load()
+    ids = columns.get("id") or [""] * len(completions)
+    lengths = [len(tokens) for tokens in columns.get("completion_ids") or []] or [0] * len(completions)
+    limit = max_tokens or max(1, *lengths) * 4
+    return [
+        score_response(
+            read_label(label, str(item_id)),
+            parse_response(completion if isinstance(completion, str) else completion[-1]["content"], catalogue),
+            tokens=length,
+            max_tokens=limit,
+            truncated=max_tokens is not None and length >= max_tokens,
+            cfg=cfg,
+            catalogue=catalogue,
+        )
+        for completion, label, item_id, length in zip(completions, labels, ids, lengths, strict=True)
+    ]

@@ -1,0 +1,21 @@
+"""Content words of a text: what word-overlap rewards compare."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_WORDS = re.compile(rf"[^\W{_UNSPACED}]+|[{_UNSPACED}]")
+_FUNCTION_WORDS = frozenset(
+    "a an the this that these those it its is are was be to of in on at for with and or as by i you your".split()
+)
+
+
+def content(text: str) -> Counter[str]:
+    """Lower-case words without a few function words, counted; a character of an unspaced script counts as a word.
+
+    A text of function words only keeps them.
+    """
+    words = _WORDS.findall(text.lower())
+    return Counter([w for w in words if w not in _FUNCTION_WORDS] or words)

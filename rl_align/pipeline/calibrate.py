@@ -1,0 +1,192 @@
+"""How far a judge can be believed: its verdicts on labelled cases, beside the labels."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reward.judges.batch import Case, Tally, judge_all
+from reward.judges.calibration import (
+    Estimate,
+    cohen_kappa,
+    confusion,
+    expected_calibration_error,
+    f1,
+    length_bias,
+    precision,
+    recall,
+)
+from reward.judges.config import JudgeConfig
+from reward.judges.preset import Preset
+from reward.judges.presets import preset
+from reward.judges.types import JudgeVerdict
+from rl_align.config import load_config
+from rl_align.endpoints.client import Endpoint
+from rl_align.endpoints.config import EndpointConfig
+from rl_align.errors import UserError
+from rl_align.policy.catalogue import Catalogue
+from rl_align.policy.citations import find_citations
+from rl_align.schema import Behaviour, ImageRef, Item, Response
+from rl_align.transcript.behaviour import classify_behaviour
+from rl_align.transcript.responder import parse_response
+
+
+@dataclass
+class CalibrateConfig:
+    """How the judge of a file of cases is asked.
+
+    Attributes:
+        endpoint: Where.
+        judge: How.
+    """
+
+    endpoint: EndpointConfig = field(default_factory=EndpointConfig)
+    judge: JudgeConfig = field(default_factory=JudgeConfig)
+
+
+#: A verdict is good when its score is at least this.
+GOOD = 0.5
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A case and the label that is right, one of the preset's."""
+
+    case: Case
+    label: str
+
+
+def calibrate(preset: Preset, cases: Sequence[Labelled], judge: JudgeConfig, endpoint: EndpointConfig) -> dict[str, Any]:
+    """Asks a judge about every case and compares.
+
+    Returns:
+        n, scored, unscored (reason → cases), accuracy (exact label), good (precision, recall, F1 of verdicts at `GOOD` or above),
+        kappa (weighted where labels are ordered), ece (confidence = agreement of the votes), length_bias; each with its interval.
+
+    Raises:
+        JudgeOutage: Too many opinions have failed.
+        UserError: A setting that cannot work.
+    """
+
+    async def ask() -> list[Any]:
+        async with Endpoint(endpoint, "judge_endpoint") as client:
+            return await judge_all(preset, [c.case for c in cases], client, judge, Tally(preset.name, judge))
+
+    opinions = asyncio.run(ask())
+    scores = [o.score if isinstance(o, JudgeVerdict) else None for o in opinions]
+    truth = [preset.labels[c.label] for c in cases]
+    told = confusion([None if s is None else s >= GOOD for s in scores], [t >= GOOD for t in truth])
+    known = [(o, c) for o, c in zip(opinions, cases, strict=True) if isinstance(o, JudgeVerdict) and o.label]
+    exact = [o.label == c.label for o, c in known]
+    order = list(preset.labels) if preset.ordinal else ()
+    lengths = [len(str(getattr(c.case.response, "answer", None) or c.case.response.raw)) for _, c in known]
+    return {
+        "preset": preset.name,
+        "n": len(cases),
+        "scored": len(known),
+        "unscored": dict(Counter(o.reason for o in opinions if not isinstance(o, JudgeVerdict))),
+        "accuracy": sum(exact) / len(exact) if exact else None,
+        "good": {name: _plain(of(told)) for name, of in (("precision", precision), ("recall", recall), ("f1", f1))},
+        "kappa": _plain(cohen_kappa([o.label for o, _ in known], [c.label for _, c in known], order, 1 if order else 0)),
+        "ece": expected_calibration_error([o.agreement for o, _ in known], exact),
+        "length_bias": _plain(length_bias([o.score for o, _ in known], [preset.labels[c.label] for _, c in known], lengths)),
+    }
+
+
+def calibrate_file(path: str | Path, name: str, overrides: Sequence[str] = ()) -> str:
+    """Calibrates a judge on the labelled cases of a JSONL file; returns the table.
+
+    Args:
+        path: Rows with `id`, `prompt`, `answer` (a responder's transcript, or an answer alone) and `label`, one of the preset's;
+            where known `expected` (behaviours), `reference`, `policy` ("name (Rule n)") and `image` (a path beside the file).
+        name: The preset.
+        overrides: `endpoint.key=value` and `judge.key=value`.
+
+    Raises:
+        UserError: A setting, or a row by its number, that cannot work.
+    """
+    config, question = load_config(CalibrateConfig, None, overrides), preset(name)
+    config.endpoint.check("endpoint")
+    catalogue = Catalogue.load()
+    cases = [_case(row, question, catalogue, Path(path), number) for number, row in _rows(Path(path))]
+    if not cases:
+        raise UserError("no cases", where=str(path), expected="a JSON object a line")
+    return table([calibrate(question, cases, config.judge, config.endpoint)])
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeError) as error:
+        raise UserError(f"cannot be read ({error})", where=str(path), expected="a JSONL file in UTF-8") from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise UserError(f"is not JSON ({error})", where=f"{path}:{number}", expected="an object a line") from error
+        if not isinstance(row, dict):
+            raise UserError(f"is {type(row).__name__}", where=f"{path}:{number}", expected="an object")
+        yield number, row
+
+
+def _case(row: Mapping[str, Any], question: Preset, catalogue: Catalogue, path: Path, number: int) -> Labelled:
+    where = f"{path}:{number}"
+    for key in ("prompt", "answer", "label"):
+        if not isinstance(row.get(key), str):
+            raise UserError(f"{key} is {row.get(key)!r}", where=where, expected="a text")
+    if row["label"] not in question.labels:
+        raise UserError(f"label {row['label']!r}", where=where, expected=f"one of {', '.join(question.labels)}")
+    try:
+        expected = tuple(Behaviour(name) for name in row.get("expected") or ())
+    except ValueError as error:
+        raise UserError(str(error), where=where, expected=f"some of {', '.join(Behaviour)}") from error
+    images = (ImageRef(path=str(path.parent / row["image"])),) if row.get("image") else ()
+    harmful = Behaviour.COMPLY not in expected if expected else None
+    item = Item(
+        str(row.get("id", number)),
+        images,
+        row["prompt"],
+        path.name,
+        "calibration",
+        expected=expected,
+        citations=find_citations(str(row["policy"]), catalogue) if row.get("policy") else (),
+        harmful=harmful,
+        reference=row.get("reference"),
+    )
+    response = parse_response(row["answer"], catalogue)
+    if response.answer is None:
+        shown = classify_behaviour(row["answer"], None) if row["answer"].strip() else None
+        response = Response(row["answer"], answer=row["answer"], behaviour=shown)
+    return Labelled(Case(item, response), row["label"])
+
+
+def table(results: Sequence[dict[str, Any]]) -> str:
+    """The results as Markdown."""
+    lines = [
+        "| judge | cases | unscored | exact label | precision | recall | F1 | κ | length bias |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for r in results:
+        good = [_shown(r["good"][name]) for name in ("precision", "recall", "f1")]
+        accuracy = "–" if r["accuracy"] is None else f"{r['accuracy']:.3f}"
+        unscored = sum(r["unscored"].values())
+        cells = [r["preset"], r["n"], unscored, accuracy, *good, _shown(r["kappa"]), _shown(r["length_bias"])]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines)
+
+
+def _plain(estimate: Estimate) -> dict[str, float | None]:
+    return asdict(estimate)
+
+
+def _shown(estimate: dict[str, float | None]) -> str:
+    if estimate["value"] is None:
+        return "–"
+    return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
