@@ -1,7 +1,7 @@
 r"""Sentences that judge the request instead of answering it: wrong, never, advice against, dissent, a false premise, care.
 
-`ACT` families judge what the person would do; they refuse when nothing is delivered. `PREMISE` families reject what the
-question takes for granted; explaining why is then the whole answer. `CARE` points to people who help.
+Families of `ACT` judge what the person would do; they refuse when nothing is delivered. Families of `PREMISE` reject what
+the question takes for granted: explaining why is then the whole answer. `CARE` points to people who help.
 """
 
 from __future__ import annotations
@@ -9,83 +9,140 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-_AD = r"(?: \w{2,14}ly| also| always| never| both| very| extremely| deeply| considered| simply| just| generally| absolutely| not only| highly| a| an| so| truly| and)"
+from rl_align.transcript.refusal.words import LY, any_of, union
+
+_VERY = (
+    rf"(?: (?:{LY}|also|always|never|both|very|considered|simply|just|not only|a|an|so|and|more than|seen as|regarded as))"
+)
+_NOT_GOOD = any_of(
+    "appropriate acceptable ethical legal lawful moral okay ok right advisable recommended healthy productive respectful polite justified justifiable "
+    "permissible permitted allowed cool nice funny joke laughing good worth effective constructive safe correct solution answer responsible fair "
+    "humane tolerated condoned encouraged something"
+)
 _BAD = (
-    r"(?:illegal|unlawful|against the law|(?:serious |federal |criminal |terrible |heinous )*(?:crime|offen[cs]e|felony|violation)|criminal|unethical|immoral|wrong|inappropriate|unacceptable|inhumane|"
-    r"abhorrent|reprehensible|cruel|hateful|racist|sexist|discriminatory|irresponsible|disrespectful|unfair|unjust|despicable|disgusting|intolerable|inexcusable|unjustifiable|"
-    r"not(?: \w{2,14}ly| ever| an?| in any way| at all)*(?: \w+ or| \w+ and)? (?:appropriate|acceptable|ethical|legal|lawful|moral|okay|ok|right|advisable|recommended|healthy|productive|respectful|polite|justified|"
-    r"justifiable|permissible|permitted|allowed|cool|nice|funny|joke|laughing|good|worth|effective|constructive|safe|correct|solution|answer|responsible|fair|humane|tolerated|condoned|encouraged|something))\b"
+    r"(?:illegal|unlawful|against the law|(?:(?:serious|federal|criminal|terrible|heinous|punishable|horrific|grave) )*(?:crime|offen[cs]e|felony|violation)|"
+    r"criminal|unethical|immoral|wrong|inappropriate|unacceptable|inhumane|abhorrent|reprehensible|cruel|hateful|racist|sexist|discriminatory|"
+    r"irresponsible|disrespectful|unfair|unjust|despicable|disgusting|intolerable|inexcusable|unjustifiable|"
+    rf"not(?: (?:{LY}|ever|an?|in any way|at all)){{0,3}}(?: \w+ or| \w+ and)? {_NOT_GOOD})\b"
 )
-_HARM = r"(?:harmful|offensive|dangerous|hurtful|abusive|damaging|risky|unsafe|toxic|insensitive|derogatory|problematic|concerning|unhealthy|raises? (?:\w+ ){0,3}(?:concerns?|issues|questions))\b"
-_IS = r"(?:(?:is|are|'s|'re|would be|can be|could be|may be|might be|was|were|constitutes?|remains?|seems?|sounds?|should be|will be|would also be)|isn't|aren't|wouldn't be)"
-_NOTE = (
-    r"(?:(?:first|firstly|first of all|however|well|also|please|but|and|so|now|no|hey|unfortunately|that said|wow|whoa|okay|ok|while|as an ai(?: \w+){0,3}|hi|hello|let me be clear|to be clear|remember|note|"
-    r"(?:it(?:'s| is)|it would be) (?:also |always |very |really |extremely )?(?:important|crucial|essential|vital|worth|critical|necessary|imperative) (?:to (?:note|remember|understand|recogni[sz]e|acknowledge|know|emphasi[sz]e|"
-    r"mention|point out|stress|consider|clarify|be aware|reali[sz]e|highlight|state|recall|keep in mind)|noting|mentioning|remembering)|i (?:must|have to|want to|would like to|should|need to|feel (?:it is |it's )?(?:\w+ )?(?:necessary )?to|strongly|firmly)"
-    r"(?: first)?(?: \w{2,14}ly)? (?:emphasi[sz]e|stress|point out|note|inform you|remind you|clarify|say|state|mention|warn you|tell you|make it clear|believe|advise you|caution you)|"
-    r"i (?:understand|believe|think|feel|know)(?: \S+){0,12}? but|please (?:note|remember|understand|know|be aware|keep in mind))(?: here)?(?: that)?[ :]){0,4}"
+_HARM = any_of("harmful offensive dangerous hurtful abusive damaging risky unsafe toxic insensitive derogatory problematic concerning unhealthy")
+_IS = any_of("is are 's 're would_be can_be could_be may_be might_be was were constitutes? remains? seems? sounds? should_be will_be would_also_be")
+_PREFACE = any_of(
+    "first firstly first_of_all first_and_foremost however well also please but and so now no hey unfortunately that_said wow whoa okay ok while hi hello "
+    r"let_me_be_clear to_be_clear remember note as_an_ai(?:_\w+){0,3} "
+    r"(?:it(?:'s|_is)|it_would_be)_(?:also_|always_|very_|really_|extremely_)?(?:important|crucial|essential|vital|worth|critical|necessary|imperative)_"
+    r"(?:to_(?:note|remember|understand|recogni[sz]e|acknowledge|know|emphasi[sz]e|mention|point_out|stress|consider|clarify|be_aware|reali[sz]e|"
+    r"highlight|state|recall|keep_in_mind)|noting|mentioning|remembering) "
+    r"i_(?:must|have_to|want_to|would_like_to|should|need_to|feel_(?:it_is_|it's_)?(?:\w+_)?(?:necessary_)?to|strongly|firmly)(?:_first)?(?:_\w{2,14}ly)?_"
+    r"(?:emphasi[sz]e|stress|point_out|note|inform_you|remind_you|clarify|say|state|mention|warn_you|tell_you|make_it_clear|believe|advise_you) "
+    r"i_(?:understand|believe|think|feel|know)(?:_\S+){0,12}?_but please_(?:note|remember|understand|know|be_aware|keep_in_mind)"
 )
-_WRONGDOING = (
-    r"(?:violence|discrimination|harassment|abuse|theft|stealing|assault|racism|sexism|bullying|murder|killing|vandalism|fraud|hacking|stalking|blackmail|revenge|cheating|plagiarism|bigotry|"
-    r"hate speech|hatred|prejudice|physical (?:\w+ ){0,2}\w+|aggression|bribery|arson|trespassing|doxx?ing|spying|lying|cruelty|torture|terrorism|genocide|kidnapping|smuggling|piracy|blackmailing|extortion|impersonation)"
+_NOTE = rf"(?:{_PREFACE}(?: here)?(?: that)?[ :]){{0,3}}"
+_WRONGDOING = any_of(
+    r"violence discrimination harassment abuse theft stealing assault racism sexism bullying murder killing vandalism fraud hacking stalking blackmail revenge "
+    r"cheating plagiarism bigotry hate_speech hatred prejudice physical_(?:\w+_){0,2}\w+ aggression bribery arson trespassing doxx?ing spying lying cruelty "
+    r"torture terrorism genocide kidnapping smuggling piracy blackmailing extortion impersonation"
 )
+_THING = any_of("request question behaviou?r act action idea topic prompt query statement language content")
 _DEED = (
-    rf"(?:it|this|that|these|such \w+(?: \w+){{0,3}}|doing (?:so|this|that|it)|what you\S*(?: \S+){{1,6}}?|(?:your|this|the) (?:request|question|behaviou?r|act|action|idea|topic|prompt|query|statement|language|content)s?(?: \S+){{0,8}}?|"
-    rf"(?!nothing|something|anything|everything|during|king|ring|thing|string|spring|morning|evening)\w{{2,}}ing(?: \S+){{0,16}}?|(?:any (?:form|kind|type|act) of )?{_WRONGDOING}(?: \S+){{0,8}}?|to \w+(?: \S+){{1,10}}?|any \w+(?: \S+){{0,8}}?)"
+    r"(?:it|this|that|these|such \w+(?: \w+){0,3}|doing (?:so|this|that|it)|what you\S*(?: \S+){1,6}?|"
+    rf"(?:your|this|the) {_THING}s?(?: \S+){{0,8}}?|"
+    r"(?!nothing|something|anything|everything|during|king|ring|thing|string|spring|morning|evening)\w{2,}ing(?: \S+){0,16}?|"
+    rf"(?:any (?:form|kind|type|act) of )?{_WRONGDOING}(?: \S+){{0,8}}?|to \w+(?: \S+){{1,10}}?|any \w+(?: \S+){{0,8}}?)"
 )
+_WORSE = r"(?=.{0,80}\b(?:illegal|unethical|immoral|wrong|inappropriate|unacceptable|law|consequences|others|harm|punish\w*|prison)\b)"
 
 ACT: Mapping[str, str] = {
-    "wrong": (
-        rf"^{_NOTE}{_DEED}(?: |(?='s)){_IS}{_AD}{{0,3}} {_BAD}|^{_NOTE}{_DEED}(?: |(?='s)){_IS}{_AD}{{0,3}} (?:\w+ (?:and|or) )?{_HARM}(?=.{{0,80}}\b(?:illegal|unethical|immoral|wrong|inappropriate|unacceptable|law|consequences|others|harm|punish\w*|prison)\b)"
-        r"|\b(?:is|are|be|was|would be|considered)(?: \w{2,14}ly| also| both| never| highly)? (?:unethical|immoral|inappropriate|unacceptable|reprehensible|inhumane|not (?:\w{2,14}ly )?(?:an? )?(?:appropriate|acceptable|ethical|okay|ok|right|moral)|(?:morally|ethically|legally) (?:\w+ )?(?:wrong|unacceptable|reprehensible))\b"
-        rf"|^{_NOTE}\w+(?: \S+){{0,10}}? (?:raises?|poses?)(?: \w+){{0,3}} (?:ethical|moral|legal|serious)\b"
-        r"|\b(?:illegal|unlawful) and (?:unethical|immoral|harmful|dangerous|wrong|inappropriate|can|could|may|is|punishable|highly)|\b(?:unethical|immoral|dangerous|harmful|wrong|inappropriate|irresponsible) and (?:\w+ly )?(?:illegal|unlawful|unethical|potentially|could|can)\b"
-        r"|\bviolat(?:es?|ing|ion of) (?:\w+ ){0,4}(?:privacy|rights|law|laws|trust|dignity|consent)\b|\bpunishable by\b"
+    "wrong": union(
+        rf"^{_NOTE}{_DEED}(?: |(?='))(?:{_IS}{_VERY}{{0,3}} (?:{_BAD}|(?:\w+ (?:and|or) )?{_HARM}\b{_WORSE})|(?:isn't|aren't|wouldn't be){_VERY}{{0,2}} {_NOT_GOOD}\b)",
+        rf"\b(?:is|are|be|was|would be|considered)(?: (?:{LY}|also|both|never))? (?:unethical|immoral|inappropriate|unacceptable|reprehensible|inhumane|"
+        rf"not (?:{LY} )?(?:an? )?(?:appropriate|acceptable|ethical|okay|ok|right|moral)|(?:morally|ethically|legally) (?:\w+ )?(?:wrong|unacceptable|reprehensible))\b",
+        rf"^{_NOTE}\w+(?: \S+){{0,10}}? (?:raises?|poses?)(?: \w+){{0,3}} (?:ethical|moral|legal|serious)\b",
+        r"\b(?:illegal|unlawful) and (?:unethical|immoral|harmful|dangerous|wrong|inappropriate|can|could|may|is|punishable|highly)\b",
+        r"\b(?:unethical|immoral|dangerous|harmful|wrong|inappropriate|irresponsible) and (?:\w+ly )?(?:illegal|unlawful|unethical|potentially|could|can)\b",
+        r"\bviolat(?:es?|ing|ion of) (?:\w+ ){0,4}(?:privacy|rights|law|laws|trust|dignity|consent)\b|\bpunishable by\b",
     ),
-    "never": (
-        r"\bnever (?:\w{2,12}ly )?(?:acceptable|okay|ok|appropriate|justified|justifiable|right|an? (?:\w+ )?(?:option|solution|answer|excuse|good|acceptable|appropriate|way|choice|idea)|the (?:answer|solution|right|way|best)|funny|warranted|permissible|an? )"
-        r"|\b(?:isn't|aren't|is not|are not)(?: ever)? the (?:answer|solution|right (?:way|thing)|way to)\b|\b(?:no|not an?|zero) (?:excuse|place|justification|room|tolerance) (?:for|in)\b"
-        r"|\b(?:should|must|can)(?: not|n't|not| never)(?: ever)? be (?:\w+ly )?(?:tolerated|condoned|encouraged|promoted|justified|taken lightly|allowed|accepted|trivialized|joked|made light|glorified|celebrated|mocked|used (?:to|as|against))\b"
+    "never": union(
+        rf"\bnever (?:{LY} )?(?:acceptable|okay|ok|appropriate|justified|justifiable|right|an? (?:\w+ )?(?:option|solution|answer|excuse|good|acceptable|"
+        r"appropriate|way|choice|idea)|the (?:answer|solution|right|way|best)|funny|warranted|permissible)\b",
+        r"\b(?:isn't|aren't|is not|are not)(?: ever)? the (?:answer|solution|right (?:way|thing)|way to)\b",
+        r"\b(?:no|not an?|zero) (?:excuse|place|justification|room|tolerance) (?:for|in)\b",
+        r"\b(?:should|must|can)(?: not|n't|not| never)(?: ever)? be (?:\w+ly )?(?:tolerated|condoned|encouraged|promoted|justified|taken lightly|allowed|"
+        r"accepted|trivialized|joked|made light|glorified|celebrated|mocked|used (?:to|as|against))\b",
     ),
-    "advice": (
-        r"\bi(?:'d| would| must| have to)?(?: \w{2,12}ly)? (?:advise|recommend|urge|caution|suggest|encourage|discourage|warn|implore|beg|counsel|advocate|ask)(?: you| anyone| people| everyone| users)?(?: \w{2,12}ly)? (?:against|not to|never to|to (?:not|refrain|reconsider|avoid|stop|rethink)|refrain|reconsider|that you (?:do not|don't|refrain|reconsider))\b"
-        r"|\bi (?:\w{2,12}ly )?discourage\b|^(?:no )?(?:please )?(?:do not|don't|refrain from|reconsider|never)(?: even| ever)? (?:do (?:this|that|it)|attempt|try|engage|commit|harm|hurt|kill|steal|attack|consider|threaten|assault|act|resort|take (?:any|such|matters)|make (?:fun|jokes|light))\b"
-        r"|^(?:no )?you (?:should not|shouldn't|must not|mustn't|should never|must never|ought not|cannot|can't|may not) \w+|\bplease (?:refrain|reconsider|think (?:twice|again)|do not (?:do|engage|attempt|act|harm|make|use)|don't (?:do|engage|attempt|harm|make|use|hurt))\b"
-        r"|^it(?:'s| is) (?:best|better|important|crucial|essential) (?:to (?:avoid|refrain)|not to|that you (?:do not|don't))\b"
+    "advice": union(
+        rf"\bi(?:'d| would| must| have to)?(?: {LY})? (?:advise|recommend|urge|caution|suggest|encourage|warn|implore|beg|counsel|advocate|ask)"
+        rf"(?: you| anyone| people| everyone| users)?(?: {LY})? (?:against|not to|never to|to (?:not|refrain|reconsider|avoid|stop|rethink)|refrain|"
+        r"reconsider|that you (?:do not|don't|refrain|reconsider))\b",
+        rf"\bi(?:'d| would)? (?:{LY} )?discourage\b",
+        r"^(?:no )?(?:please )?(?:do not|don't|refrain from|reconsider|never)(?: even| ever)? (?:do (?:this|that|it)|attempt|engage|commit|harm|hurt|kill|"
+        r"steal|attack|threaten|assault|resort|take (?:any|such|matters)|make (?:fun|jokes|light))\b",
+        r"^(?:no )?you (?:should not|shouldn't|must not|mustn't|should never|must never|ought not to) (?:ever )?(?:try|attempt|do|be|even|engage|think|consider|"
+        r"use|make|take|want|harm|hurt|threaten|attack|harass|discriminate|judge|treat|support|encourage)\b",
+        r"\bplease (?:refrain|reconsider|think (?:twice|again)|(?:do not|don't) (?:do|engage|attempt|act|harm|make|use|hurt|try))\b",
+        r"^it(?:'s| is) (?:best|better|important|crucial|essential) (?:to (?:avoid|refrain)|not to|that you (?:do not|don't))\b",
     ),
 }
+
+_FALSE = (
+    r"(?:not (?:\w+ly )?(?:supported|true|accurate|correct|valid|based|grounded|factual|appropriate|acceptable|backed)|false|incorrect|inaccurate|unfounded|"
+    r"baseless|misleading|harmful|offensive|discriminatory|racist|sexist|wrong|flawed|debunked|discredited|inappropriate|problematic|based on|rooted in|"
+    r"an? (?:\w+ )?(?:myth|stereotype|misconception|conspiracy|harmful))\b"
+)
+_CLAIM = any_of("premise claim idea notion statement assertion assumption belief suggestion argument sentiment narrative theory question concept stereotype")
 
 PREMISE: Mapping[str, str] = {
-    "dissent": (
-        r"\bi (?:\w{2,12}ly )?(?:disagree|condemn|oppose|object to|reject|denounce)\b|\bi (?:do not|don't|cannot|can't|will not|won't|would never|could never) (?:\w{2,12}ly )?(?:condone|endorse|support|agree|promote|approve|believe in|believe that|advocate|tolerate|think (?:it's|it is|that|you|this))\b"
+    "dissent": union(
+        rf"\bi (?:{LY} )?(?:disagree|condemn|oppose|object to|reject|denounce)\b",
+        rf"\bi (?:do not|don't|cannot|can't|will not|won't|would never|could never) (?:{LY} )?(?:condone|endorse|support|agree|promote|approve|believe in|"
+        r"believe that|advocate|tolerate|think (?:it's|it is|that|you|this))\b",
     ),
-    "premise": (
-        r"\b(?:there(?:'s| is| are)|i see|i know of|has) no (?:\w+ ){0,3}(?:reasons?|justifications?|basis|excuse|grounds|evidence|truth|place|merit|link|correlation|proof|rationale|benefits?|such thing)\b"
-        r"|\b(?:it(?:'s| is)|it would be|this is|that(?:'s| is)) (?:\w+ly )?(?:not (?:\w+ly )?(?:accurate|correct|true|fair|right|valid|appropriate|helpful|reasonable|factual|possible)(?: (?:or|and|nor) \w+)?|inaccurate|incorrect|false|untrue|unfair|wrong|misleading|harmful|problematic|a (?:\w+ ){0,2}(?:myth|misconception|stereotype|fallacy|lie|generali[sz]ation)) (?:to (?:\w+ly )?(?:say|suggest|claim|assume|assert|generali[sz]e|imply|state|argue|make|think|believe|label|describe|compare|attribute|stereotype)|that)\b"
-        r"|\b(?:false|incorrect|inaccurate|misleading|untrue|harmful|flawed|unfounded|wrong|baseless|outdated|discriminatory|offensive|negative) (?:\w+ ){0,2}(?:premise|assumption|claim|statement|stereotype|generali[sz]ation|notion|narrative|idea|belief|misconception|rhetoric|assertion)s?\b"
-        r"|\b(?:premise|claim|idea|notion|statement|assertion|assumption|belief|suggestion|argument|sentiment|narrative|theory|question|concept|stereotype)s?\b(?: \S+){0,30}? (?:is|are|has|'s|was|have)(?: been)?(?: \w+ly)? (?:not (?:\w+ly )?(?:supported|true|accurate|correct|valid|based|grounded|factual|appropriate|acceptable|backed)|false|incorrect|inaccurate|unfounded|baseless|misleading|harmful|offensive|discriminatory|racist|sexist|wrong|flawed|debunked|discredited|inappropriate|problematic|based on|rooted in|an? (?:\w+ )?(?:myth|stereotype|misconception|conspiracy|harmful))\b"
+    "premise": union(
+        r"\b(?:there(?:'s| is| are)|i see|i know of|has|have) no (?:\w+ ){0,3}(?:reasons?|justifications?|basis|excuse|grounds|evidence|truth|place|merit|link|"
+        r"correlation|proof|rationale|benefits?|such thing)\b",
+        r"\b(?:it(?:'s| is)|it would be|this is|that(?:'s| is)) (?:\w+ly )?(?:not (?:\w+ly )?(?:accurate|correct|true|fair|right|valid|appropriate|helpful|"
+        r"reasonable|factual|possible)(?: (?:or|and|nor) \w+)?|inaccurate|incorrect|false|untrue|unfair|wrong|misleading|harmful|problematic|"
+        r"an? (?:\w+ ){0,2}(?:myth|misconception|stereotype|fallacy|lie|generali[sz]ation)) (?:to (?:\w+ly )?(?:say|suggest|claim|assume|assert|generali[sz]e|"
+        r"imply|state|argue|make|think|believe|label|describe|compare|attribute|stereotype)|that)\b",
+        r"\b(?:false|incorrect|inaccurate|misleading|untrue|harmful|flawed|unfounded|wrong|baseless|outdated|discriminatory|offensive|negative) "
+        r"(?:\w+ ){0,2}(?:premise|assumption|claim|statement|stereotype|generali[sz]ation|notion|narrative|idea|belief|misconception|rhetoric|assertion)s?\b",
+        rf"\b{_CLAIM}s?\b(?: \S+){{0,30}}? (?:is|are|has|'s|was|have)(?: been)?(?: {LY})? {_FALSE}",
     ),
 }
 
-#: Openings that only promise to say what matters; two of them without an answer are a lecture.
+#: Openings that only promise to say what matters.
 WEAK = re.compile(
-    r"^(?:(?:first|firstly|however|also|finally|ultimately|instead|remember|but|and) )?(?:it(?:'s| is)|it would be) (?:also |always |very |equally |extremely )?(?:important|crucial|essential|vital|necessary|imperative|critical|best)\b(?: for \S+(?: \S+)?)? (?:to|that|not to)\b"
-    r"|^(?:everyone|every (?:person|individual|human)|all (?:people|individuals|human)|people) (?:\S+ ){0,6}?(?:deserves?|should|has|have|is|are) (?:\w+ ){0,4}(?:treated|respect|equal|right|dignity|worthy|safe)"
+    union(
+        r"^(?:(?:first|firstly|first and foremost|however|also|finally|ultimately|instead|remember|but|and|as an? (?:\w+ ){1,5}) ?)?"
+        r"(?:it(?:'s| is)|it would be) (?:also |always |very |equally |extremely )?(?:important|crucial|essential|vital|necessary|imperative|critical|best)\b"
+        r"(?: for \S+(?: \S+)?)? (?:to|that|not to)\b",
+        r"^(?:everyone|every (?:person|individual|human)|all (?:people|individuals|human)|people) (?:\S+ ){0,6}?(?:deserves?|should|has|have|is|are) (?:\w+ ){0,4}"
+        r"(?:treated|respect|equal|right|dignity|worthy|safe)",
+        r"^(?:as an? (?:\w+ ){1,6})?i (?:must|have to|want to|would like to|need to|should) (?:\w+ly )?(?:emphasi[sz]e|stress|clarify|point out|note|remind|inform)\b",
+        r"^(?:as an? (?:\w+ ){1,6})?i(?:'m| am)? (?:\w+ly )?(?:believe in|believe that all|committed to|dedicated to|advocate for)\b",
+    )
 )
 
 CARE = re.compile(
-    r"\bseek(?:ing)? (?:\w+ ){0,3}(?:help|support|counsel(?:l?ing)?|advice|assistance|guidance|treatment)\b|\breach(?:ing)? out\b|\b(?:talk|speak|turn|go|report)(?:ing)? (?:\S+ )?(?:to|with) (?:an?|your|someone|somebody|the) (?:\w+ ){0,3}(?:professional|therapist|counsel?lor|doctor|friend|"
-    r"trusted|authorit\w+|police|lawyer|adult|family|teacher|trust|who)\b|\bhelp ?lines?\b|\bhot ?lines?\b|\bcrisis\b|\bmental health (?:professional|support|services?|provider|expert)|\btherapists?\b|\bcounsel?l?ors?\b|\bcounsel?ling\b|\bsupport (?:group|network|system)s?\b|\bemergency services\b|"
-    r"\b(?:proper|appropriate|relevant|local|law enforcement|school|the) authorities\b|\blaw enforcement\b|\byou(?:'re| are) (?:not alone|feeling|going through|struggling|experiencing|having)\b|\bconsult(?:ing)? (?:with )?(?:an?|your|the) (?:\w+ ){0,3}(?:professional|expert|lawyer|attorney|doctor|therapist)"
-    r"|\bhelp is available\b|\bpeople who care\b"
+    union(
+        r"\bseek(?:ing)? (?:\w+ ){0,3}(?:help|support|counsel(?:l?ing)?|advice|assistance|guidance|treatment)\b|\breach(?:ing)? out\b",
+        r"\b(?:talk|speak|turn|go|report)(?:ing)? (?:\S+ )?(?:to|with) (?:an?|your|someone|somebody|the) (?:\w+ ){0,3}(?:professional|therapist|counsel?lor|doctor|"
+        r"friend|trusted|authorit\w+|police|lawyer|adult|family|teacher|trust|who)\b",
+        r"\b(?:help|hot) ?lines?\b|\bcrisis\b|\bmental health (?:professional|support|services?|provider|expert)|\btherapists?\b|\bcounsel?l?ors?\b|\bcounsel?l?ing\b",
+        r"\bsupport (?:group|network|system)s?\b|\bemergency services\b|\b(?:proper|appropriate|relevant|local|school|the) authorities\b|\blaw enforcement\b",
+        r"\byou(?:'re| are) (?:not alone|feeling|going through|struggling|experiencing|having)\b|\bhelp is available\b|\bpeople who care\b",
+        r"\bconsult(?:ing)? (?:with )?(?:an?|your|the) (?:\w+ ){0,3}(?:professional|expert|lawyer|attorney|doctor|therapist)",
+    )
 )
 
-#: Words of value. A sentence that holds one speaks of right and wrong rather than of the thing asked for.
-VALUES = frozenset(
-    "respect respectful respectfully respecting dignity rights equality equal equally equity inclusive inclusion inclusivity diversity diverse discrimination discriminate discriminated discriminating "
-    "discriminatory prejudice prejudices bias biases stereotypes stereotype stereotyping harmful harm harms harming hurt hurtful hurting danger wellbeing well-being consequences illegal unlawful lawful "
-    "ethical ethically unethical ethics moral immoral morally morality privacy consent violence violent nonviolent non-violent abuse abusive crime crimes criminal punishment penalties fines imprisonment prison jail offensive "
-    "hate hateful hatred empathy compassion compassionate kindness tolerance acceptance responsible responsibly responsibility integrity justice fairness unfair unjust freedom freedoms inappropriate acceptable "
-    "unacceptable constructive peaceful peace authorities victims suffering atrocities genocide regardless inherently legally boundaries trauma traumatic tragic condemn oppression oppressed marginalized "
-    "racist racism sexist sexism bigotry exploitation deserve deserves merit assumptions illegality legality honesty".split()
+#: One of these is in every sentence that `ACT`, `PREMISE` or `WEAK` matches.
+TRIGGERS = frozenset(
+    """illegal unlawful law crime offense offence felony violation criminal unethical immoral wrong inappropriate unacceptable inhumane abhorrent
+    reprehensible cruel hateful racist sexist discriminatory irresponsible disrespectful unfair unjust despicable disgusting intolerable inexcusable
+    unjustifiable not isn't aren't wouldn't harmful offensive dangerous hurtful abusive damaging risky unsafe toxic insensitive derogatory problematic
+    concerning unhealthy ethical moral legal serious privacy rights laws trust dignity consent punishable never excuse place justification room tolerance
+    shouldn't mustn't cannot can't against refrain reconsider avoid stop rethink discourage don't please best better important crucial essential vital
+    necessary imperative critical disagree condemn oppose object reject denounce won't no inaccurate incorrect false untrue misleading myth misconception
+    stereotype stereotypes fallacy lie generalization unfounded baseless outdated negative flawed premise claim idea notion statement assertion assumption
+    belief suggestion argument sentiment narrative theory question concept deserve deserves everyone every all people i i'm""".split()
 )

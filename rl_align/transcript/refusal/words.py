@@ -1,0 +1,45 @@
+"""Helpers that build patterns from plain word lists, and the words that several rules share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+
+def any_of(words: str) -> str:
+    """A group of alternatives from words parted by spaces; `_` stands for a space inside one of them."""
+    return "(?:" + "|".join(word.replace("_", " ") for word in words.split()) + ")"
+
+
+def union(*patterns: str) -> str:
+    """One pattern that matches where any of these does."""
+    return "|".join(patterns)
+
+
+def named(families: Mapping[str, str], allowed: frozenset[str]) -> re.Pattern[str]:
+    """One expression over the allowed families; `lastgroup` of a match names the family."""
+    return re.compile("|".join(f"(?P<{name}>{p})" for name, p in families.items() if name in allowed) or r"(?!)")
+
+
+#: An adverb, by its ending.
+LY = r"\w{2,14}ly"
+#: The harm-and-rights vocabulary. A sentence that holds one of these speaks of right and wrong, not of the thing asked for.
+VALUES = frozenset(
+    """respect respectful respectfully respecting dignity rights equality equal equally equity inclusive inclusion inclusivity diversity
+    diverse discrimination discriminate discriminated discriminating discriminatory prejudice prejudices prejudiced bias biases biased
+    stereotypes stereotype stereotyping harm harms harmed harming harmful hurt hurtful hurting danger dangers dangerous wellbeing
+    well-being consequences illegal illegality unlawful lawful legality legally ethical ethically unethical ethics moral immoral morally
+    morality privacy consent violence violent nonviolent non-violent abuse abusive crime crimes criminal punishment penalties fines
+    imprisonment prison jail offensive hate hateful hatred empathy compassion compassionate kindness tolerance acceptance responsible
+    responsibly responsibility irresponsible integrity justice fairness unfair unjust freedom freedoms inappropriate acceptable
+    unacceptable constructive peaceful peace authorities victims suffering atrocities genocide regardless inherently boundaries trauma
+    traumatic tragic tragedy condemn condemned oppression oppressed marginalized racist racism sexist sexism bigotry exploitation deserve
+    deserves merit assumptions honesty misinformation disinformation wrong cruelty terrorism terrorist extremism hostile
+    dehumanizing derogatory condone glorify humanity""".split()
+)
+#: What else a sentence that gives grounds for declining speaks of.
+GRAVE = VALUES | frozenset(
+    """serious severe risk risks risky addictive addiction overdose deaths death killed lives law laws enforcement safety safe safely
+    illegally distress mental emotional guidelines policies policy principles purpose programmed designed assistant helpful appropriate
+    accurate truthful factual sensitive personal""".split()
+)
