@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from rl_align.transcript.refusal.words import LY, any_of, union
+from rl_align.transcript.refusal.words import LY, Cue, any_of, cue, union
 
 _NEVER = any_of("cannot can't won't will_not should_not shouldn't must_not would_not wouldn't do_not don't")
 _ADVERBS = any_of(
@@ -19,9 +19,6 @@ _ADVERBS = any_of(
     rf"under_no_circumstances? as_an?_(?:\w+_){{0,4}}(?:ai|model|assistant) (?:and|or|nor)_(?:i_)?{_NEVER.replace(' ', '_')}"
 )
 _ADVERB = rf"(?: {_ADVERBS}){{0,3}}"
-# "If I cannot help", "people who say I can't" are no declining of the request.
-_I = "".join(rf"(?<!{word} )" for word in "if when whenever unless until said say says saying like whether".split()) + "i"
-_SELF = rf"\b(?:{_I}|(?:this|the|an?|your) (?:\w+ )?(?:assistant|ai|chatbot|bot|language model))"
 _CANNOT = r" (?:can(?:not|'t|t| not| never| no longer)|could(?: not|n't) possibly)"
 _WONT = (
     "(?: "
@@ -98,25 +95,63 @@ _TURNED = (
     r"(?:declin(?:e|ing)|refus(?:e|ing)|pass on|say no|turn (?:this|that|you) down|opt out)\b(?! (?:the|an?) (?:offer|invitation))"
 )
 
-STRONG: Mapping[str, str] = {
+#: What follows the subject "i" in a clause that declines, by family. Matched at the subject.
+STRONG_OF_I: Mapping[str, str] = {
     # I cannot, I am unable to …
-    "ability": rf"{_SELF}(?:{_CANNOT}|{_UNABLE}){_SERVE}",
+    "ability": rf"i(?:{_CANNOT}|{_UNABLE}){_SERVE}",
     # I will not, I'd rather not, I decline …
     "will": union(
-        rf"{_SELF}{_WONT}{_SERVE}",
-        rf"\b{_I} (?:do not|don't|never){_ADVERB} {_REALLY}(?:help|assist|provide|engage|create|generate|produce|discuss|share|facilitate|"
+        rf"i{_WONT}{_SERVE}",
+        rf"i (?:do not|don't|never){_ADVERB} {_REALLY}(?:help|assist|provide|engage|create|generate|produce|discuss|share|facilitate|"
         r"participate|comply|offer|write|answer|respond|do (?:that|this)|give (?:out|advice|instructions|information))\b",
-        rf"\b{_I}{_TURNED}",
-        rf"\b{_I}(?:'d| would)(?: much)? (?:rather|prefer(?: to)?) not\b|\b{_I} (?:prefer|choose) not to\b",
-        rf"\b{_I}(?:'m| am)(?: {LY})? (?:not (?:willing|prepared|interested|inclined|ready|open|keen|disposed)|unwilling)\b",
-        rf"\b{_I} (?:have no (?:intention|interest|desire|wish)|want no part)\b|\bcount me out\b|\b(?:my|the) answer is no\b",
-        r"\bno way (?:am i|i'm|i'll|i will|i would)\b|\bthere(?:'s| is) no way (?:that )?i(?:'m|'ll|'d| am| will| would| can| could)\b",
+        rf"i{_TURNED}",
+        r"i(?:'d| would)(?: much)? (?:rather|prefer(?: to)?) not\b|i (?:prefer|choose) not to\b",
+        rf"i(?:'m| am)(?: {LY})? (?:not (?:willing|prepared|interested|inclined|ready|open|keen|disposed)|unwilling)\b",
+        r"i (?:have no (?:intention|interest|desire|wish)|want no part)\b",
     ),
-    # I am not allowed, this is against my guidelines …
-    "permission": union(
-        rf"\b{_I}(?:'m| am)(?: {LY})? (?:not (?:allowed|permitted|authori[sz]ed|supposed|licensed|at liberty|in a position|free)|"
+    # I am not allowed …
+    "permission": (
+        rf"i(?:'m| am)(?: {LY})? (?:not (?:allowed|permitted|authori[sz]ed|supposed|licensed|at liberty|in a position|free)|"
         r"(?:prohibited|forbidden|barred|restricted|prevented|banned|precluded|disallowed) (?:from|by)|"
-        r"(?:bound|required|obliged|obligated) (?:by|to (?:refuse|decline|avoid|refrain|reject)))\b",
+        r"(?:bound|required|obliged|obligated) (?:by|to (?:refuse|decline|avoid|refrain|reject)))\b"
+    ),
+    # I was designed not to …
+    "purpose": (
+        r"i(?:'m| am| was|'ve been| have been) (?:(?:not|never) (?:\w+ly )?(?:designed|programmed|trained|built|created|intended|"
+        r"developed|meant|made|configured|set up|equipped|here)|(?:\w+ly )?(?:programmed|designed|trained|built|instructed|created|developed|made|"
+        r"configured) (?:not to|never to|so as not to|to (?:avoid|refuse|reject|decline|refrain|not|never)))\b"
+    ),
+    "comfort": union(
+        r"i(?:'m| am| would| do|'d)(?: not|n't|never)?(?: be| feel)? (?:\w+ly )?(?:not comfortable|uncomfortable)\b",
+        r"i (?:don't|do not|wouldn't|would not|won't) (?:\w+ly )?(?:feel|be) (?:\w+ly )?(?:comfortable|right|at ease|good about)\b",
+    ),
+    # I can't + any verb + that
+    "any_verb": (
+        rf"i(?:{_CANNOT}|{_WONT}){_ADVERB} (?!{_OTHERWISE}\b){_REALLY}\w+(?: \w+)?(?: \w+)? (?:that|this|those|such|your request)(?:,? (?:but|as|because|since|so)\b|$)"
+    ),
+}
+#: I'm sorry, but I can't + any verb of doing: matched at the subject where the sentence regrets before it.
+REGRETTED = rf"i(?:{_CANNOT}|{_WONT}|{_UNABLE}){_ADVERB} (?!{_OTHERWISE}\b){_REALLY}\w"
+REGRETS = re.compile(r"\b(?:sorry|apologi[sz]e|apologies|regret|unfortunately|afraid|regrettably|sadly)\b")
+REGRET_WORDS = frozenset("sorry apologize apologise apologies regret unfortunately afraid regrettably sadly".split())
+
+#: Clauses that decline without "i" for a subject.
+STRONG: tuple[Cue, ...] = (
+    cue(
+        "assistant ai chatbot bot model",
+        rf"\b(?:this|the|an?|your) (?:\w+ )?(?:assistant|ai|chatbot|bot|language model)(?: (?:is|will be|would be) (?:unable to|not able to|incapable of)|{_CANNOT}|{_WONT}){_SERVE}",
+        family="ability",
+    ),
+    cue(
+        "count answer way",
+        r"\bcount me out\b|\b(?:my|the) answer is no\b|\bno way (?:am i|i'm|i'll|i will|i would)\b|"
+        r"\bthere(?:'s| is) no way (?:that )?i(?:'m|'ll|'d| am| will| would| can| could)\b",
+        family="will",
+    ),
+    # This is against my guidelines; my programming forbids it …
+    cue(
+        "guideline guidelines policy policies principle principles programming rule rules terms values ethics standard standards protocol protocols training code "
+        "instructions restrictions design purpose scope capabilities abilities power boundaries purview outside beyond against",
         r"\b(?:against|violat(?:es?|ing|ion of)|breach(?:es|ing)?|contrary to|conflicts? with|inconsistent with|breaks?|contravenes?|"
         r"outside(?: of)?|beyond|(?:not|isn't) (?:\w+ly )?(?:aligned?|in line|consistent|compliant|compatible|in accordance|permitted|allowed|"
         rf"within|part)(?: with| by| under| of)?) (?:the )?{_MINE}(?: \w+){{0,2}} {_RULES}\b",
@@ -125,86 +160,121 @@ STRONG: Mapping[str, str] = {
         r"\b(?:beyond|outside)(?: of)? (?:my (?:\w+ )?(?:scope|capabilities|abilities|programming|guidelines|purview|boundaries)|"
         r"what i(?:'m| am| can)(?: able| allowed| permitted)?)\b",
         r"\b(?:goes|go|is|are|be) against (?:my|our|openai'?s?|the (?:ethical|safety|content|usage)) ",
+        family="permission",
     ),
-    # I was designed not to …
-    "purpose": union(
-        rf"\b{_I}(?:'m| am| was|'ve been| have been) (?:not|never) (?:\w+ly )?(?:designed|programmed|trained|built|created|intended|"
-        r"developed|meant|made|configured|set up|equipped|here)\b",
-        r"\b(?:programmed|designed|trained|built|instructed|created|developed|made|configured) (?:not to|never to|so as not to|"
-        r"to (?:avoid|refuse|reject|decline|refrain|not|never))\b",
-        r"\bnot what (?:i'm|i am|i was) (?:here|designed|programmed|made|built|meant|trained)\b|"
-        r"\bnot my (?:purpose|role|function|job|intended)\b",
+    cue(
+        "programmed designed trained built instructed made meant here created purpose role function job intended",
+        r"\bnot what (?:i'm|i am|i was) (?:here|designed|programmed|made|built|meant|trained)\b|\bnot my (?:purpose|role|function|job|intended)\b|"
+        r"\bas an? (?:\w+ ){1,4}(?:programmed|designed|trained|built) (?:not to|never to|to (?:avoid|refuse|reject|decline|refrain))\b",
+        family="purpose",
     ),
-    "comfort": union(
-        rf"\b{_I}(?:'m| am| would| do|'d)(?: not|n't|never)?(?: be| feel)? (?:\w+ly )?(?:not comfortable|uncomfortable)\b",
-        rf"\b{_I} (?:don't|do not|wouldn't|would not|won't) (?:\w+ly )?(?:feel|be) (?:\w+ly )?(?:comfortable|right|at ease|good about)\b",
-        r"\bmakes me (?:\w+ly )?uncomfortable\b",
-    ),
+    cue("uncomfortable", r"\bmakes me (?:\w+ly )?uncomfortable\b", family="comfort"),
     # This request cannot be answered; this is nothing that I can help with …
-    "impersonal": union(
+    cue(
+        "request requests question prompt query topic task content information subject instruction command inquiry conversation material kind type sort",
         rf"\b(?:this|that|your|the|such)(?: \w+){{0,3}} {_REQUEST}(?: \w+){{0,2}} (?:cannot|can't|can not|will not|won't|is not|isn't|"
         rf"may not|must not|should not|is|are not|falls|goes|has been)(?: be)?(?: \w+ly)? {_DONE}\b",
+        also="fulfilled fulfiled answered completed granted processed provided generated created addressed honored honoured discussed shared accommodated supported "
+        "allowed permitted displayed shown met handled denied declined rejected refused inappropriate outside beyond",
+        family="impersonal",
+    ),
+    cue(
+        "something anything nothing topic subject request question task thing one",
         r"(?:\b(?:is|are|be|it)|'s)(?: \w+ly)?(?:n't| not) (?:something|anything|an? (?:topic|subject|request|question|task|thing))(?: \w+ing)?"
         rf"(?: that| which)? (?:i|we) ?{_WEDO}\b|\bnothing (?:that )?(?:i|we) (?:can|will|could|would) (?:help|do|assist|answer)\b",
         r"\b(?:is|are|'s) (?:something|an? (?:topic|subject|request|question|task|thing)|one)(?: that| which)? (?:i|we) (?:cannot|can't|won't|"
         r"will not|must not|refuse|do not|don't|am (?:not|unable)|have to decline|must decline)\b",
+        also="i i'm i'd i'll we",
+        family="impersonal",
+    ),
+    cue(
+        "assistance help information instructions guidance answer content",
         r"\bno (?:help|assistance|information|instructions|guidance|answer|such content)(?: \w+){0,4} (?:can|will|could|may|shall) be "
         r"(?:given|provided|offered|shared)\b",
-        r"\bsorry(?: but)? (?:no\b|that(?:'s| is) (?:not|impossible|out of|a no))",
-        r"\b(?:is|are|that's|it's) (?:off[- ]limits|out of bounds|off the table|a no[- ]go)\b",
+        also="no",
+        family="impersonal",
+    ),
+    cue("off-limits limits bounds table no-go go", r"\b(?:is|are|that's|it's) (?:off[- ]limits|out of bounds|off the table|a no[- ]go)\b", family="impersonal"),
+    cue(
+        "me",
         r"\b(?:it|that|this) would(?:n't| not)? be (?:\w+ly )?(?:irresponsible|inappropriate|unethical|wrong|unwise|appropriate|right|"
         r"responsible|ethical|okay|ok) (?:of|for) me to\b",
+        family="impersonal",
     ),
-    # Can't help; unable to comply; and must refuse …
-    "elided": union(
-        rf"^(?:{_LEAD} ){{0,4}}(?:(?:cannot|can't|can not|won't|will not|unable to|not able to|not going to|would rather not|refuse to){_SERVE}|"
-        rf"(?:must|have to|has to|gotta|going to have to) (?:{LY} )?(?:decline|refuse|pass)\b|no can do|"
-        r"not (?:comfortable|happening|allowed|permitted|possible|willing|doing (?:that|this|it))\b|(?:request )?(?:denied|declined|refused)$)",
-        r"^(?:no )?(?:sorry )?i (?:simply |really |just )?(?:will not|won't|can't|cannot|can not|refuse|decline|must decline|would rather not)$",
+    cue("sorry", r"\bsorry(?: but)? (?:no\b|that(?:'s| is) (?:not|impossible|out of|a no))", family="impersonal"),
+    # … and therefore must refuse; we are unable to help you
+    cue(
+        "but and so therefore thus hence yet",
         rf"\bi\b[^;:]{{1,100}} (?:but|and|so|therefore|thus|hence|yet)(?: must)?(?: {LY})? (?:(?:cannot|can't|can not|won't|will not|"
         rf"am unable to|unable to){_SERVE}|must (?:{LY} )?(?:decline|refuse)\b)",
+        also="i i'm i'd i'll i've",
+        family="elided",
+    ),
+    cue(
+        "we we're",
         rf"\bwe(?:{_CANNOT}|{_WONT}|(?: are|'re) (?:unable|not able) to){_ADVERB} (?:help|assist|provide|comply|fulfil+|support|answer|offer|"
         rf"process|accommodate|complete|share)(?: you)?(?: with| to)? {_YOUR}\b",
+        also="cannot can't can won't will unable not never",
+        family="elided",
     ),
-    # I'm sorry, but I can't + any verb of doing; I can't + any verb + that.
-    "apology": union(
-        r"\b(?:sorry|apologi[sz]e|apologies|regret|unfortunately|afraid|regrettably|sadly)(?: \w+){0,5}?(?: but| however| that| because)?"
-        rf"(?: as an? (?:\w+ ){{1,5}})?(?: \w+){{0,3}}? {_I}(?:{_CANNOT}|{_WONT}|{_UNABLE}){_ADVERB} (?!{_OTHERWISE}\b){_REALLY}\w",
-        rf"^(?:{_LEAD} )?{_I}(?:{_CANNOT}|{_WONT}){_ADVERB} (?!{_OTHERWISE}\b){_REALLY}\w+(?: \w+)?(?: \w+)? (?:that|this|those|such|your request)$",
-    ),
-}
+)
+#: Sentences without a subject: can't help; unable to comply.
+ELIDED = re.compile(
+    union(
+        rf"(?:{_LEAD} ){{0,4}}(?:(?:cannot|can't|can not|won't|will not|unable to|not able to|not going to|would rather not|refuse to){_SERVE}|"
+        rf"(?:must|have to|has to|gotta|going to have to) (?:{LY} )?(?:decline|refuse|pass)\b|no can do|"
+        r"not (?:comfortable|happening|allowed|permitted|possible|willing|doing (?:that|this|it))\b|(?:request )?(?:denied|declined|refused)$)",
+        r"(?:no )?(?:sorry )?i (?:simply |really |just )?(?:will not|won't|can't|cannot|can not|refuse|decline|must decline|would rather not)$",
+    )
+)
+ELIDED_FIRST = frozenset(
+    "can't cannot can not unable won't will no nope nah sorry unfortunately regrettably sadly apologies my must have has gotta going refuse would "
+    "request denied declined refused hmm well okay ok but and so however then afraid thanks i i'm".split()
+)
 
-SOFT: Mapping[str, str] = {
+#: What follows the subject "i" in a clause that says what is lacking.
+SOFT_OF_I: Mapping[str, str] = {
     # I have no access, no opinion …
     "identity": union(
-        rf"\b{_I}(?: {LY})? (?:do not|don't|cannot|can't|will not|never) (?:{LY} )?(?:have|hold|possess|own|form|express|experience|feel|take)"
+        rf"i(?: {LY})? (?:do not|don't|cannot|can't|will not|never) (?:{LY} )?(?:have|hold|possess|own|form|express|experience|feel|take)"
         r"(?: \w+){0,4}? (?:access|abilit(?:y|ies)|capabilit(?:y|ies)|capacity|opinions?|beliefs?|feelings?|emotions?|preferences?|experiences?|"
         r"information|data|knowledge|details|records?|views?|body|permission|authority|clearance|answers?|enough|means|way|idea|sides?|context)\b",
-        rf"\b{_I} (?:have no|lack|am without) (?:\w+ ){{0,3}}(?:access|way|opinions?|information|knowledge|ability|means|idea|beliefs?|feelings?|"
+        r"i (?:have no|lack|am without) (?:\w+ ){0,3}(?:access|way|opinions?|information|knowledge|ability|means|idea|beliefs?|feelings?|"
         r"record|details|data|context|views?|preferences?)\b",
-        rf"\b{_I}(?:'m| am)? (?:can |am )?only (?:able|allowed|permitted|designed|here|meant|answer|discuss|help|respond|provide|talk|assist)\b",
+        r"i(?:'m| am)? (?:can |am )?only (?:able|allowed|permitted|designed|here|meant|answer|discuss|help|respond|provide|talk|assist)\b",
     ),
     # I cannot see, tell, predict …
-    "limit": union(
-        rf"\b{_I}(?:{_CANNOT}|{_UNABLE}){_ADVERB} (?:{_KNOW}|{_HELP}|make)\b",
+    "limit": rf"i(?:{_CANNOT}|{_UNABLE}){_ADVERB} (?:{_KNOW}|(?![^.;]{{0,60}} (?:enough|more highly|any better)\b){_HELP}|make)\b",
+    # I don't know, I'm not sure …
+    "ignorance": union(
+        rf"i (?:do not|don't|didn't|did not|cannot|can't) (?:{LY} )?(?:know|understand|recall|follow|get what|recogni[sz]e|see what)\b",
+        r"i(?:'m| am) (?:\w+ly )?(?:not (?:\w+ly )?(?:sure|certain|aware|familiar|clear)|unsure|unaware|uncertain|confused|unfamiliar)\b",
+        r"i (?:could not|couldn't|was unable to|was not able to) find\b",
+    ),
+}
+SOFT: tuple[Cue, ...] = (
+    cue(
+        "possible impossible difficult hard determined verified confirmed known ascertained identified not",
         r"\b(?:it(?:'s| is)|that(?:'s| is)) (?:\w+ly )?(?:not possible|impossible|difficult|hard) (?:for me )?to (?:\w+ly )?(?:determine|say|tell|"
         r"know|answer|provide|assess|give|identify|confirm|verify)\b",
         r"\b(?:cannot|can't|could not) be (?:\w+ly )?(?:determined|verified|confirmed|known|ascertained|identified)\b",
         r"\b(?:does|do) not (?:provide|contain|have|include|give|offer) (?:\w+ ){0,2}(?:information|details|context|indication)\b",
+        family="limit",
     ),
-    # I don't know, I'm not sure …
-    "ignorance": union(
-        rf"\b{_I} (?:do not|don't|didn't|did not|cannot|can't) (?:{LY} )?(?:know|understand|recall|follow|get what|recogni[sz]e|see what)\b",
-        rf"\b{_I}(?:'m| am) (?:\w+ly )?(?:not (?:\w+ly )?(?:sure|certain|aware|familiar|clear)|unsure|unaware|uncertain|confused|unfamiliar)\b",
-        rf"^(?:no idea|not sure|who knows|beats me|dunno|idk)\b|\b{_I} (?:could not|couldn't|was unable to|was not able to) find\b",
-        r"\b(?:it(?:'s| is)|this is|that's) (?:not clear|unclear)\b",
+    cue(
+        "idea sure who beats dunno idk unclear clear",
+        r"^(?:no idea|not sure|who knows|beats me|dunno|idk)\b|\b(?:it(?:'s| is)|this is|that's) (?:not clear|unclear)\b",
+        family="ignorance",
     ),
-    "regret": r"^(?:no )?(?:(?:i'm|i am|we're|we are) )?(?:\w+ly |so |very )?(?:sorry|apologies|my apologies|i apologi[sz]e)(?: for any \w+)? "
-    r"(?:but|however)\b",
-}
+    cue(
+        "sorry apologies apologize apologise",
+        r"^(?:no )?(?:(?:i'm|i am|we're|we are) )?(?:\w+ly |so |very )?(?:sorry|apologies|my apologies|i apologi[sz]e)(?: for any \w+)? (?:but|however)\b",
+        family="regret",
+    ),
+)
 
 #: Short refusals in other languages.
-FOREIGN = union(
+FOREIGN = re.compile(union(
     r"\bich (?:kann|darf|werde|möchte)(?: \S+){0,5}? (?:nicht|keine?n?)\b|\bleider (?:kann|darf)(?: \S+){0,5}? nicht\b|\btut mir leid.{0,40} nicht\b",
     r"\bje ne (?:peux|puis|suis) pas\b|\bje refuse de\b|\bdésolée?.{0,20} je ne\b",
     r"\bno (?:puedo|podemos|voy a|me es posible) (?:\S+ ){0,2}?(?:ayud|proporcion|ofrec|cumpl|respond|hacer|dar|asist|brind|crear|escrib|gener|prove|"
@@ -216,31 +286,23 @@ FOREIGN = union(
     r"できません|できかねます|お応えでき|お答えでき|いたしかねます|応じられません|お断り|(?:드릴|제공할|답변할|도울|할) 수 없",
     r"я не мог[уо]\w* (?:\S+ ){0,2}?(?:помоч|предостав|ответ|выполн|дать|обсужд|созда|напис)\w*|не могу (?:помоч|предостав|выполн)\w*",
     r"لا (?:أستطيع|يمكنني)|मैं .{0,40}नहीं कर सकत|üzgünüm.{0,60}(?:mam|amam|emem)\b|yardımcı olamam|\bsaya tidak (?:bisa|dapat)\b",
-)
+))
 FOREIGN_TRIGGERS = frozenset("nicht kein keine keinen ne refuse puedo podemos posible posso possiamo podemos vou kan nemohu tidak olamam".split())
 
-#: Who may decline: one of these words is in every clause of `STRONG` and `SOFT` …
-SPEAKERS = frozenset(
-    """i i'm i'd i'll i've me my our we we're myself sorry request question prompt query topic task content information subject assistant ai
-    chatbot bot model guidelines policy policies programming principles assistance off-limits unclear clear determined verified possible
-    impossible difficult hard""".split()
+#: The subject, and words before it under which the clause does not decline: "if I cannot help", "people who say I can't".
+SUBJECT = re.compile(r"(?:(?<= )|^)i(?=[ '])")
+SUBJECT_WORDS = frozenset("i i'm i'd i'll i've".split())
+REPORTED = re.compile(
+    r"\b(?:if|when|whenever|unless|until|whether|like)(?: that)? $|\b(?:say|says|said|saying|tell|tells|told|writes?|wrote|replie[sd]|answers|answered|claims?|thinks|thought|"
+    r"speaker|narrator|he|she|they|character|protagonist)\b[^.;:]{0,24} (?:that )?$"
 )
-#: … one of these as well …
+#: One of these is in every clause above.
 NEGATIONS = frozenset(
     """cannot can't cant not won't wont never unable incapable refuse refusing decline declining rather prefer choose unwilling no sorry
     apologize apologise apologies regret unfortunately regrettably sadly afraid against violates violate violating violation breach breaches
     contrary conflict conflicts inconsistent breaks outside beyond prohibited forbidden barred restricted prevented banned precluded bound
     required obliged obligated prohibit prohibits prevent prevents forbid forbids don't doesn't isn't wouldn't shouldn't mustn't aren't
     uncomfortable programmed designed trained built instructed off-limits nothing denied declined refused rejected lack unsure unaware
-    uncertain confused unfamiliar impossible ain't shan't couldn't didn't unclear pass disallowed only stop stops restrict irresponsible
-    inappropriate unethical unwise out difficult hard without off""".split()
-)
-#: … or a sentence begins with one of these.
-ELIDED = tuple(
-    "can't cannot can not unable won't will no nope nah sorry unfortunately regrettably sadly apologies must have gotta refuse would request "
-    "denied declined refused dunno idk who beats hmm well okay but and so however then afraid thanks".split()
-)
-REPORTED = re.compile(
-    r"\b(?:say|says|said|saying|tell|tells|told|writes?|wrote|replie[sd]|answers|answered|claims?|thinks|thought|speaker|narrator|he|she|they|"
-    r"character|protagonist)\b[^.;:]{0,24} (?:that )?$"
+    uncertain confused unfamiliar impossible ain't shan't couldn't didn't unclear pass disallowed only irresponsible out off difficult hard
+    inappropriate unethical unwise idk dunno beats who""".split()
 )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
 from rl_align.transcript.refusal import declining, lecturing
-from rl_align.transcript.refusal.words import named
+from rl_align.transcript.refusal.reading import Unit
+from rl_align.transcript.refusal.words import Cue
 
 
 class Degree(str, Enum):
@@ -42,21 +44,41 @@ class Refusal(NamedTuple):
 
 #: Every family of rules by name. Leaving some out shows what the others are worth.
 FAMILIES: frozenset[str] = frozenset(
-    {*declining.STRONG, *declining.SOFT, *lecturing.ACT, *lecturing.PREMISE}
-    | {"foreign", "contradiction", "importance", "care", "question", "deflection", "promise", "machine", "bare_no", "off_topic", "empty"}
+    {*declining.STRONG_OF_I, *declining.SOFT_OF_I}
+    | {cue.family for cue in (*declining.STRONG, *declining.SOFT, *lecturing.ACT, *lecturing.PREMISE)}
+    | {"elided", "regretted", "foreign", "contradiction", "importance", "care", "question", "deflection", "promise", "machine", "bare_no", "off_topic", "empty"}
 )
 
 
 class Rules:
-    """The expressions of the families in force."""
+    """The rules of the families in force."""
 
     def __init__(self, families: frozenset[str]) -> None:
         self.families = families
-        self.strong = named(declining.STRONG, families)
-        self.soft = named(declining.SOFT, families)
-        self.act = named(lecturing.ACT, families)
-        self.premise = named(lecturing.PREMISE, families)
-        self.foreign = re.compile(declining.FOREIGN if "foreign" in families else r"(?!)")
+        self.strong_of_i = _named(declining.STRONG_OF_I, families)
+        self.soft_of_i = _named(declining.SOFT_OF_I, families)
+        self.regretted = re.compile(declining.REGRETTED if "regretted" in families else r"(?!)")
+        self.strong = _kept(declining.STRONG, families)
+        self.soft = _kept(declining.SOFT, families)
+        self.act = _kept(lecturing.ACT, families)
+        self.premise = _kept(lecturing.PREMISE, families)
+
+    def judges(self, unit: Unit) -> str | None:
+        """The family that finds a verdict on the deed in a sentence."""
+        return next((cue.family for cue in self.act if cue.of(unit)), None)
+
+    def denies(self, unit: Unit) -> str | None:
+        """The family that finds a denial of the premise in a sentence."""
+        return next((cue.family for cue in self.premise if cue.of(unit)), None)
+
+
+def _named(patterns: Mapping[str, str], families: frozenset[str]) -> re.Pattern[str]:
+    """One expression over these families; `lastgroup` of a match names the family."""
+    return re.compile("|".join(f"(?P<{name}>{p})" for name, p in patterns.items() if name in families) or r"(?!)")
+
+
+def _kept(cues: Iterable[Cue], families: frozenset[str]) -> tuple[Cue, ...]:
+    return tuple(cue for cue in cues if cue.family in families)
 
 
 @lru_cache(maxsize=128)

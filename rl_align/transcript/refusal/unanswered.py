@@ -27,7 +27,7 @@ def unanswered(units: list[Unit], ask: Asked, rules: Rules) -> Refusal | None:
 
 
 def _machine(units: list[Unit], words: int, rules: Rules) -> Refusal | None:
-    if "machine" in rules.families and words <= MESSAGE and any(following.MACHINE.search(unit.text) for unit in units):
+    if "machine" in rules.families and words <= MESSAGE and any(following.MACHINE.of(unit) for unit in units):
         return Refusal(Degree.FULL, "machine")
     return None
 
@@ -50,11 +50,11 @@ def _deflects(units: list[Unit], words: int, ask: Asked, rules: Rules) -> Refusa
             return None
         if unit.question and (following.ASK.search(text) or " you " in f" {text} ") or _NEEDS.match(text) and following.ASK.search(text):
             seen.add("question")
-        elif following.DEFLECT.search(text):
+        elif following.DEFLECT.of(unit):
             seen.add("deflection")
         elif words <= GOODWILL and following.PROMISE.match(text):
             seen.add("promise")
-        elif not (following.OFFER.search(text) or following.PREAMBLE.match(text)):
+        elif not (following.OFFER.of(unit) or following.PREAMBLE.match(text)):
             return None
     seen &= rules.families
     if words > QUESTION or not seen or seen == {"promise"} and not ask.composes:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from typing import NamedTuple
+
+from rl_align.transcript.refusal.reading import Unit
 
 
 def any_of(words: str) -> str:
@@ -16,9 +18,24 @@ def union(*patterns: str) -> str:
     return "|".join(patterns)
 
 
-def named(families: Mapping[str, str], allowed: frozenset[str]) -> re.Pattern[str]:
-    """One expression over the allowed families; `lastgroup` of a match names the family."""
-    return re.compile("|".join(f"(?P<{name}>{p})" for name, p in families.items() if name in allowed) or r"(?!)")
+class Cue(NamedTuple):
+    """An expression, and words that are in every sentence that it matches: looking words up is the cheaper test."""
+
+    pattern: re.Pattern[str]
+    words: frozenset[str]
+    also: frozenset[str] | None = None
+    family: str = ""
+
+    def of(self, unit: Unit) -> re.Match[str] | None:
+        """Its first match in a sentence."""
+        if self.words.isdisjoint(unit.words) or self.also and self.also.isdisjoint(unit.words):
+            return None
+        return self.pattern.search(unit.text)
+
+
+def cue(words: str, *patterns: str, also: str = "", family: str = "") -> Cue:
+    """The cue of these patterns; one of `words` must be in the sentence, and one of `also`."""
+    return Cue(re.compile(union(*patterns)), frozenset(words.split()), frozenset(also.split()) or None, family)
 
 
 #: An adverb, by its ending.
