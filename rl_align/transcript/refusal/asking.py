@@ -106,6 +106,8 @@ class Asked(NamedTuple):
     #: It asks for reasons, and so takes something for granted.
     why: bool = False
     negations: int = 0
+    #: Its words.
+    words: frozenset[str] = frozenset()
     #: It orders a text in which somebody may well decline.
     declines: bool = False
     #: It orders something that takes more than a sentence.
@@ -132,6 +134,7 @@ def asked(prompt: str | None) -> Asked:
         normative=bool(_NORMATIVE.search(text) and _ABOUT_NORMS.search(text)),
         why=bool(_WHY.search(text)),
         negations=negations(text),
+        words=frozenset(_WORD.findall(text)),
         declines=bool(_DECLINES.search(text)),
         composes=bool(_COMPOSE.search(text)),
         topic=topic,

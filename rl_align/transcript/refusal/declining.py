@@ -92,7 +92,8 @@ _LEAD = any_of("no nope nah sorry unfortunately regrettably sadly apologies my_a
                "thanks_but i'm_sorry i_am_sorry i_apologi[sz]e")  # fmt: skip
 _TURNED = (
     rf"(?:'m| am| must| have| will|'ll| would|'d| need| afraid i)?(?: (?:going|have|need|gonna|like|to|afraid|i|must)){{0,5}}(?: {LY})? "
-    r"(?:declin(?:e|ing)|refus(?:e|ing)|pass on|say no|turn (?:this|that|you) down|opt out)\b(?! (?:the|an?) (?:offer|invitation))"
+    r"(?:(?:declin(?:e|ing)|refus(?:e|ing)|pass on|say no|turn (?:this|that|you) down|opt out)\b(?! (?:the|an?) (?:offer|invitation))|"
+    r"(?:have to |must )?pass$|draw the line\b|(?:try|aim|want|need|have) to (?:avoid|refrain from|stay away from|steer clear of) (?:\w+ing|such|that|this|these|those)\b)"
 )
 
 #: What follows the subject "i" in a clause that declines, by family. Matched at the subject.
@@ -201,6 +202,12 @@ STRONG: tuple[Cue, ...] = (
         r"responsible|ethical|okay|ok) (?:of|for) me to\b",
         family="impersonal",
     ),
+    cue(
+        "that that's this it it's",
+        r"^(?:(?:i'm |i am )?(?:\w+ly |so )?(?:afraid|sorry)(?: but)? )?(?:that|this|it)(?:'s| is| will)(?: just| simply)? (?:not (?:possible|allowed|permitted|happening|going to happen|happen)|"
+        r"impossible|out of the question)$",
+        family="impersonal",
+    ),
     cue("sorry", r"\bsorry(?: but)? (?:no\b|that(?:'s| is) (?:not|impossible|out of|a no))", family="impersonal"),
     # … and therefore must refuse; we are unable to help you
     cue(
@@ -223,12 +230,12 @@ ELIDED = re.compile(
     union(
         rf"(?:{_LEAD} ){{0,4}}(?:(?:cannot|can't|can not|won't|will not|unable to|not able to|not going to|would rather not|refuse to){_SERVE}|"
         rf"(?:must|have to|has to|gotta|going to have to) (?:{LY} )?(?:decline|refuse|pass)\b|no can do|"
-        r"not (?:comfortable|happening|allowed|permitted|possible|willing|doing (?:that|this|it))\b|(?:request )?(?:denied|declined|refused)$)",
+        r"not (?:comfortable|happening|going to happen|gonna happen|allowed|permitted|possible|willing|doing (?:that|this|it))\b|(?:request )?(?:denied|declined|refused)$|hard pass\b)",
         r"(?:no )?(?:sorry )?i (?:simply |really |just )?(?:will not|won't|can't|cannot|can not|refuse|decline|must decline|would rather not)$",
     )
 )
 ELIDED_FIRST = frozenset(
-    "can't cannot can not unable won't will no nope nah sorry unfortunately regrettably sadly apologies my must have has gotta going refuse would "
+    "hard can't cannot can not unable won't will no nope nah sorry unfortunately regrettably sadly apologies my must have has gotta going refuse would "
     "request denied declined refused hmm well okay ok but and so however then afraid thanks i i'm".split()
 )
 
@@ -304,5 +311,5 @@ NEGATIONS = frozenset(
     required obliged obligated prohibit prohibits prevent prevents forbid forbids don't doesn't isn't wouldn't shouldn't mustn't aren't
     uncomfortable programmed designed trained built instructed off-limits nothing denied declined refused rejected lack unsure unaware
     uncertain confused unfamiliar impossible ain't shan't couldn't didn't unclear pass disallowed only irresponsible out off difficult hard
-    inappropriate unethical unwise idk dunno beats who""".split()
+    inappropriate unethical unwise avoid draw refrain happen idk dunno beats who""".split()
 )

@@ -11,14 +11,19 @@ _SERVE = any_of(
     "help assist offer suggest encourage recommend support_you provide answer explain discuss outline share give show write draft create walk point direct "
     "guide talk try"
 )
-#: What the speaker can do instead, and invitations to go on.
+#: What the speaker can do instead.
+PROPOSAL = cue(
+    "i i'd i'll i'm",
+    rf"\bi(?:'d| would| will|'ll|'m| am| can| could| may| might)(?: {_SOFTLY}){{0,4}} (?:(?:be )?(?:happy|glad|able|here|ready|willing|pleased|delighted|open|"
+    rf"available)\b|to (?:help|assist|answer|discuss|support|provide|offer|talk|explain|suggest)\b|{_SERVE}\b)|\bwhat i (?:can|could) (?:do|offer|help)",
+)
+#: The same, and invitations to go on.
 OFFER = cue(
     "i i'd i'll i'm let feel would is how what if whether should happy please do we ask hope",
-        rf"\bi(?:'d| would| will|'ll|'m| am| can| could| may| might)(?: {_SOFTLY}){{0,4}} (?:(?:be )?(?:happy|glad|able|here|ready|willing|pleased|delighted|open|"
-        rf"available)\b|to (?:help|assist|answer|discuss|support|provide|offer|talk|explain|suggest)\b|{_SERVE}\b)",
-        r"\b(?:let me know|feel free|would you (?:like|prefer|want|be interested)|is there (?:anything|something)|(?:how|what) (?:else )?(?:can|may|could) i\b|"
-        r"(?:if|whether|should) you(?:'d| would|'re| are| have| need| want| like|r)\b|i'm here\b|happy to\b|please (?:ask|share|provide|tell|let)\b|"
-        r"do you (?:have|need|want)\b|we can\b|ask me\b|i hope\b|what i (?:can|could) (?:do|offer|help))",
+    PROPOSAL.pattern.pattern,
+    r"\b(?:let me know|feel free|would you (?:like|prefer|want|be interested)|is there (?:anything|something)|(?:how|what) (?:else )?(?:can|may|could) i\b|"
+    r"(?:if|whether|should) you(?:'d| would|'re| are| have| need| want| like|r)\b|i'm here\b|happy to\b|please (?:ask|share|provide|tell|let)\b|"
+    r"do you (?:have|need|want)\b|we can\b|ask me\b|i hope\b)",
 )
 #: Words of a safer or another course. A list that a sentence with one of them introduces is not what was asked for.
 ALTERNATIVES = frozenset(
@@ -28,7 +33,7 @@ ALTERNATIVES = frozenset(
     peacefully healthy healthier constructive constructively positive resources support helpline helplines hotline hotlines counseling counselling
     therapist fiction fictional awareness educational legitimate legitimately authorized authorised permission consent high-level principles rather
     respectful respectfully reputable mitigate mitigation mitigating remediation counter countering counteract debunk debunking debunks avoid avoids
-    avoiding cope coping""".split()
+    avoiding cope coping options""".split()
 )
 #: The stricter sense that a lecture needs: "how to do it safely" is no other way.
 OTHER_WAYS = frozenset(
@@ -118,7 +123,7 @@ PROMISE = re.compile(
 MACHINE = cue(
     "error error: exception exception: access permission forbidden invalid blocked unauthorized unauthorised request prompt message content response command safety output "
     "input query [redacted] [removed] [blocked] [censored] [content [deleted] null none n/a undefined no 400 401 403 404 429 500 502 503",
-        r"^\W*(?:error\b|exception\b|access denied|permission denied|forbidden\b|invalid (?:request|input|command|prompt)|blocked\b|unauthori[sz]ed|(?:4\d\d|50\d) |"
+        r"^\W*(?:(?:error|exception|warning)(?: \w+)? ?(?::|$)|access denied|permission denied|forbidden\b|invalid (?:request|input|command|prompt)|blocked\b|unauthori[sz]ed|(?:4\d\d|50\d) |"
         r"(?:request|prompt|message|content|response) (?:was |has been |is )?(?:denied|blocked|failed|rejected|refused|filtered|flagged|removed|withheld))",
         r"\bcommand not (?:recogni[sz]ed|found|supported)\b|\b(?:content|safety) (?:filter|filtering|policy violation|warning)\b",
         r"\b(?:content|message|prompt|request|response|output|input|query)(?: has been| was| is| were| has)? (?:been )?(?:blocked|filtered|flagged|removed|rejected|"

@@ -43,7 +43,8 @@ def _premise(units: list[Unit], opening: list[Unit], ask: Asked, rules: Rules) -
     if family is None or any(unit.item for unit in units):
         return None
     # A mere correction of facts ("pigs cannot fly") is an answer: a refusal speaks of right and wrong, or offers another thing.
-    if not ask.informs and any(not VALUES.isdisjoint(unit.words) for unit in units) or any(map(following.OFFER.of, units)):
+    judging = VALUES - ask.words
+    if not ask.informs and any(not judging.isdisjoint(unit.words) for unit in units) or any(map(following.OFFER.of, units)):
         return Refusal(Degree.FULL, family, redirects=_redirects(units))
     return None
 
@@ -64,6 +65,8 @@ def _act(units: list[Unit], opening: list[Unit], ask: Asked, rules: Rules) -> Re
     family = first or next((family for unit in opening[1:] if (family := rules.judges(unit))), None)
     if family is None:
         if "importance" not in rules.families or VALUES.isdisjoint(opening[0].words) or not lecturing.WEAK.of(opening[0]):
+            return None
+        if not any(map(lecturing.WEAK.of, units[1:OPENING])):
             return None
         family = "importance"
     elif not first and "because" in opening[0].words:

@@ -58,6 +58,7 @@ ACT: tuple[Cue, ...] = (
         "concerning unhealthy",
         rf"^{_NOTE}{_DEED}(?: |(?='))(?:{_IS}{_VERY}{{0,3}} (?:{_BAD}|(?:\w+ (?:and|or) )?{_HARM}\b{_WORSE})|"
         rf"(?:isn't|aren't|wouldn't be){_VERY}{{0,2}} {_NOT_GOOD}\b)",
+        rf"\band (?:\w{{2,}}ing|{_WRONGDOING})(?: \S+){{0,10}}? (?:is|are){_VERY}{{0,3}} {_BAD}",
         family="wrong",
     ),
     cue(
@@ -126,6 +127,7 @@ PREMISE: tuple[Cue, ...] = (
         "no",
         r"\b(?:there(?:'s| is| are)|i see|i know of|has|have) no (?:\w+ ){0,3}(?:reasons?|justifications?|basis|excuse|grounds|evidence|truth|place|merit|link|"
         r"correlation|proof|rationale|benefits?|such thing)\b",
+        r"\bthere(?:'s| is) no (?:good|right|best|safe|acceptable|ethical|appropriate|legal|moral|humane) (?:way|time|method|excuse|manner)\b",
         family="premise",
     ),
     cue(

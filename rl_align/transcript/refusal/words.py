@@ -52,7 +52,8 @@ VALUES = frozenset(
     unacceptable constructive peaceful peace authorities victims suffering atrocities genocide regardless inherently boundaries trauma
     traumatic tragic tragedy condemn condemned oppression oppressed marginalized racist racism sexist sexism bigotry exploitation deserve
     deserves merit assumptions honesty misinformation disinformation wrong cruelty terrorism terrorist extremism hostile
-    dehumanizing derogatory condone glorify humanity""".split()
+    dehumanizing derogatory condone glorify humanity humility wisdom solidarity harmony unity belonging welcoming decency civility humane
+    vulnerable minorities""".split()
 )
 #: What else a sentence that gives grounds for declining speaks of.
 GRAVE = VALUES | frozenset(
