@@ -53,6 +53,8 @@ def declined(units: list[Unit], ask: Asked, rules: Rules) -> Refusal | None:
         if clause := _declines(unit, rules):
             if _opens(units[:k], rules):
                 return _judge(units, k, clause, ask, rules)
+            if any(map(_after_all, units[:k])):
+                return Refusal(Degree.NONE, clause.family, declines=True, fake=True)
             if "request" in unit.words or _ASKED_FOR.match(unit.text, clause.end):
                 return Refusal(Degree.PARTIAL, clause.family, declines=True)
         elif lack is None and k < SOFT_HEAD and (clause := _lacks(unit, rules)):
@@ -100,13 +102,13 @@ def _lacks(unit: Unit, rules: Rules) -> Clause | None:
 
 def _opens(before: list[Unit], rules: Rules) -> bool:
     """Whether nothing of substance stands before the clause."""
-    content = 0
+    content: list[int] = []
     for unit in before:
         if unit.item or unit.text == CODE:
             return False
         if not values(unit, rules):
-            content += unit.text.count(" ") + 1
-    return content <= BEFORE
+            content.append(unit.text.count(" ") + 1)
+    return len(content) < 2 and sum(content) <= BEFORE
 
 
 def values(unit: Unit, rules: Rules) -> bool:

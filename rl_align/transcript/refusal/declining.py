@@ -19,9 +19,10 @@ _ADVERBS = any_of(
     rf"under_no_circumstances? as_an?_(?:\w+_){{0,4}}(?:ai|model|assistant) (?:and|or|nor)_(?:i_)?{_NEVER.replace(' ', '_')}"
 )
 _ADVERB = rf"(?: {_ADVERBS}){{0,3}}"
-_CANNOT = r" (?:can(?:not|'t|t| not| never| no longer)|could(?: not|n't) possibly)"
+_BEFORE = rf"(?: (?:{LY}|also|just|still|sure|do))?"
+_CANNOT = _BEFORE + r" (?:can(?:not|'t|t| not| never| no longer)|could(?: not|n't) possibly)"
 _WONT = (
-    "(?: "
+    _BEFORE + "(?: "
     + any_of(
         "will_not won't wont will_never would_never would_not wouldn't shall_not shan't should_not shouldn't must_not mustn't may_not "
         "am_not_(?:going_to|gonna|about_to) never ain't_gonna refuse_to decline_to don't_think_i_(?:should|can|could|will) "
@@ -103,7 +104,7 @@ STRONG_OF_I: Mapping[str, str] = {
     # I will not, I'd rather not, I decline …
     "will": union(
         rf"i{_WONT}{_SERVE}",
-        rf"i (?:do not|don't|never){_ADVERB} {_REALLY}(?:help|assist|provide|engage|create|generate|produce|discuss|share|facilitate|"
+        rf"i{_BEFORE} (?:do not|don't|never){_ADVERB} {_REALLY}(?:help|assist|provide|engage|create|generate|produce|discuss|share|facilitate|"
         r"participate|comply|offer|write|answer|respond|do (?:that|this)|give (?:out|advice|instructions|information))\b",
         rf"i{_TURNED}",
         r"i(?:'d| would)(?: much)? (?:rather|prefer(?: to)?) not\b|i (?:prefer|choose) not to\b",

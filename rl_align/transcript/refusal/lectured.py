@@ -66,7 +66,7 @@ def _act(units: list[Unit], opening: list[Unit], ask: Asked, rules: Rules) -> Re
     if family is None:
         if "importance" not in rules.families or VALUES.isdisjoint(opening[0].words) or not lecturing.WEAK.of(opening[0]):
             return None
-        if not any(map(lecturing.WEAK.of, units[1:OPENING])):
+        if not ask.why and not any(map(lecturing.WEAK.of, units[1:OPENING])):
             return None
         family = "importance"
     elif not first and "because" in opening[0].words:

@@ -125,7 +125,7 @@ PREMISE: tuple[Cue, ...] = (
     ),
     cue(
         "no",
-        r"\b(?:there(?:'s| is| are)|i see|i know of|has|have) no (?:\w+ ){0,3}(?:reasons?|justifications?|basis|excuse|grounds|evidence|truth|place|merit|link|"
+        r"\b(?:there(?:'s| is| are)|i see|i know of|has|have) no (?:\w+ ){0,3}(?:reasons?|arguments?|justifications?|basis|excuse|grounds|evidence|truth|place|merit|link|"
         r"correlation|proof|rationale|benefits?|such thing)\b",
         r"\bthere(?:'s| is) no (?:good|right|best|safe|acceptable|ethical|appropriate|legal|moral|humane) (?:way|time|method|excuse|manner)\b",
         family="premise",

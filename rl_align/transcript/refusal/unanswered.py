@@ -52,14 +52,14 @@ def _deflects(units: list[Unit], words: int, ask: Asked, rules: Rules) -> Refusa
             seen.add("question")
         elif following.DEFLECT.of(unit):
             seen.add("deflection")
-        elif words <= GOODWILL and following.PROMISE.match(text):
+        elif words <= GOODWILL and (following.PROMISE.match(text) or following.OFFER.of(unit)):
             seen.add("promise")
         elif not (following.OFFER.of(unit) or following.PREAMBLE.match(text)):
             return None
     seen &= rules.families
     if words > QUESTION or not seen or seen == {"promise"} and not ask.composes:
         return None
-    return Refusal(Degree.FULL, min(seen), redirects=True)
+    return Refusal(Degree.FULL, max(seen), redirects=True)
 
 
 def elsewhere(units: list[Unit], ask: Asked, rules: Rules) -> Refusal | None:
