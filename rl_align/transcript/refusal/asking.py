@@ -149,7 +149,7 @@ def negations(text: str) -> int:
 
 def mentions(text: str, stems: tuple[str, ...]) -> int:
     """How many of these stems begin a word of `text`, which is in lower case."""
-    return sum(f" {stem}" in text or text.startswith(stem) for stem in stems)
+    return sum(f" {stem}" in text for stem in stems) + text.startswith(stems)
 
 
 def _topic(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from rl_align.transcript.refusal.reading import Unit
 from rl_align.transcript.refusal.words import LY, Cue, any_of, cue, union
 
 _NEVER = any_of("cannot can't won't will_not should_not shouldn't must_not would_not wouldn't do_not don't")
@@ -300,10 +301,19 @@ FOREIGN_TRIGGERS = frozenset("nicht kein keine keinen ne refuse puedo podemos po
 #: The subject, and words before it under which the clause does not decline: "if I cannot help", "people who say I can't".
 SUBJECT = re.compile(r"(?:(?<= )|^)i(?=[ '])")
 SUBJECT_WORDS = frozenset("i i'm i'd i'll i've".split())
-REPORTED = re.compile(
+REPORTED = cue(
+    "if when whenever unless until whether like say says said saying tell tells told write writes wrote reply replies replied answers answered claim claims thinks "
+    "thought speaker narrator he she they character protagonist",
     r"\b(?:if|when|whenever|unless|until|whether|like)(?: that)? $|\b(?:say|says|said|saying|tell|tells|told|writes?|wrote|replie[sd]|answers|answered|claims?|thinks|thought|"
-    r"speaker|narrator|he|she|they|character|protagonist)\b[^.;:]{0,24} (?:that )?$"
+    r"speaker|narrator|he|she|they|character|protagonist)\b[^.;:]{0,24} (?:that )?$",
 )
+
+
+def reported(unit: Unit, start: int) -> bool:
+    """Whether the clause that starts here is said by somebody else, or only supposed."""
+    return not REPORTED.words.isdisjoint(unit.words) and REPORTED.pattern.search(unit.text, max(0, start - 60), start) is not None
+
+
 #: One of these is in every clause above.
 NEGATIONS = frozenset(
     """cannot can't cant not won't wont never unable incapable refuse refusing decline declining rather prefer choose unwilling no sorry

@@ -45,7 +45,7 @@ def _premise(units: list[Unit], opening: list[Unit], ask: Asked, rules: Rules) -
     # A mere correction of facts ("pigs cannot fly") is an answer: a refusal speaks of right and wrong, or offers another thing.
     judging = VALUES - ask.words
     if not ask.informs and any(not judging.isdisjoint(unit.words) for unit in units) or any(map(following.OFFER.of, units)):
-        return Refusal(Degree.FULL, family, redirects=_redirects(units))
+        return Refusal(Degree.FULL, family)
     return None
 
 
@@ -89,7 +89,7 @@ def _act(units: list[Unit], opening: list[Unit], ask: Asked, rules: Rules) -> Re
             return None
     if 2 * content > total:
         return None
-    return Refusal(Degree.FULL, family, redirects=_redirects(units))
+    return Refusal(Degree.FULL, family)
 
 
 def consoled(units: list[Unit], ask: Asked, rules: Rules) -> Refusal | None:
@@ -100,8 +100,4 @@ def consoled(units: list[Unit], ask: Asked, rules: Rules) -> Refusal | None:
     if not cared or any(unit.item for unit in units):
         return None
     others = sum(not values(unit, rules) for unit in units)
-    return Refusal(Degree.FULL, "care", redirects=True) if cared >= 2 * others else None
-
-
-def _redirects(units: list[Unit]) -> bool:
-    return any(following.REDIRECT.of(unit) for unit in units)
+    return Refusal(Degree.FULL, "care") if cared >= 2 * others else None

@@ -6,6 +6,9 @@ the question takes for granted: explaining why is then the whole answer. `CARE` 
 
 from __future__ import annotations
 
+import re
+
+from rl_align.transcript.refusal.reading import Unit
 from rl_align.transcript.refusal.words import LY, Cue, any_of, cue
 
 _VERY = (
@@ -23,7 +26,7 @@ _BAD = (
     rf"not(?: (?:{LY}|ever|an?|in any way|at all)){{0,3}}(?: \w+ or| \w+ and)? {_NOT_GOOD})\b"
 )
 _HARM = any_of("harmful offensive dangerous hurtful abusive damaging risky unsafe toxic insensitive derogatory problematic concerning unhealthy")
-_IS = any_of("is are 's 're would_be can_be could_be may_be might_be was were constitutes? remains? seems? sounds? should_be will_be would_also_be")
+_IS = r"(?:\b(?:is|are|would be|can be|could be|may be|might be|was|were|constitutes?|remains?|seems?|sounds?|should be|will be|would also be)|'s|'re)"
 _PREFACE = any_of(
     "first firstly first_of_all first_and_foremost however well also please but and so now no hey unfortunately that_said wow whoa okay ok while hi hello "
     r"let_me_be_clear to_be_clear remember note as_an_ai(?:_\w+){0,3} "
@@ -34,33 +37,43 @@ _PREFACE = any_of(
     r"(?:emphasi[sz]e|stress|point_out|note|inform_you|remind_you|clarify|say|state|mention|warn_you|tell_you|make_it_clear|believe|advise_you) "
     r"i_(?:understand|believe|think|feel|know)(?:_\S+){0,12}?_but please_(?:note|remember|understand|know|be_aware|keep_in_mind)"
 )
-_NOTE = rf"(?:{_PREFACE}(?: here)?(?: that)?[ :]){{0,3}}"
+#: What stands before the subject of a sentence: "it is important to note that".
+_NOTE = re.compile(rf"(?:{_PREFACE}(?: here)?(?: that)?[ :]+){{0,4}}")
 _WRONGDOING = any_of(
     r"violence discrimination harassment abuse theft stealing assault racism sexism bullying murder killing vandalism fraud hacking stalking blackmail revenge "
     r"cheating plagiarism bigotry hate_speech hatred prejudice physical_(?:\w+_){0,2}\w+ aggression bribery arson trespassing doxx?ing spying lying cruelty "
     r"torture terrorism genocide kidnapping smuggling piracy blackmailing extortion impersonation"
 )
 _THING = any_of("request question behaviou?r act action idea topic prompt query statement language content")
-_DEED = (
-    r"(?:it|this|that|these|such \w+(?: \w+){0,3}|doing (?:so|this|that|it)|what you\S*(?: \S+){1,6}?|"
-    rf"(?:your|this|the) {_THING}s?(?: \S+){{0,8}}?|"
-    r"(?!nothing|something|anything|everything|during|king|ring|thing|string|spring|morning|evening)\w{2,}ing(?: \S+){0,16}?|"
-    rf"(?:any (?:form|kind|type|act) of )?{_WRONGDOING}(?: \S+){{0,8}}?|to \w+(?: \S+){{1,10}}?|any \w+(?: \S+){{0,8}}?)"
-)
 _WORSE = r"(?=.{0,80}\b(?:illegal|unethical|immoral|wrong|inappropriate|unacceptable|law|consequences|others|harm|punish\w*|prison)\b)"
+_WRONG = cue(
+    "illegal unlawful against crime offense offence felony violation criminal unethical immoral wrong inappropriate unacceptable inhumane abhorrent "
+    "reprehensible cruel hateful racist sexist discriminatory irresponsible disrespectful unfair unjust despicable disgusting intolerable inexcusable "
+    "unjustifiable not isn't aren't wouldn't harmful offensive dangerous hurtful abusive damaging risky unsafe toxic insensitive derogatory problematic "
+    "concerning unhealthy",
+    rf"{_IS}{_VERY}{{0,3}} (?:{_BAD}|(?:\w+ (?:and|or) )?{_HARM}\b{_WORSE})|\b(?:isn't|aren't|wouldn't be){_VERY}{{0,2}} {_NOT_GOOD}\b",
+)
+#: Subjects that name something done, and none that name a thing.
+_DEED = re.compile(
+    r"(?:it|this|that|these|such \w.*|doing (?:so|this|that|it)\b.*|what you.*|"
+    rf"(?:your|this|the) {_THING}s?\b.*|(?!nothing|something|anything|everything|during|king|ring|thing|string|spring|morning|evening)\w{{2,}}ing\b.*|"
+    rf"(?:any (?:form|kind|type|act) of )?{_WRONGDOING}\b.*|to \w+ .*|any \w+.*)"
+)
+_CLAUSES = re.compile(r" (?:and|but|that|as|because|since|however|so)(?= )|[:;]")
+
+
+def deed_is_wrong(unit: Unit) -> bool:
+    """Whether a sentence says of something done that it is wrong: a verdict for a predicate, a deed for a subject."""
+    verdict = _WRONG.of(unit)
+    if not verdict:
+        return False
+    note = _NOTE.match(unit.text)
+    subject = unit.text[note.end() if note else 0 : verdict.start()].strip()
+    return any(_DEED.fullmatch(part.strip()) for part in (subject, *_CLAUSES.split(subject)[1:]))
+
 
 #: Verdicts on the deed.
 ACT: tuple[Cue, ...] = (
-    cue(
-        "illegal unlawful against crime offense offence felony violation criminal unethical immoral wrong inappropriate unacceptable inhumane abhorrent "
-        "reprehensible cruel hateful racist sexist discriminatory irresponsible disrespectful unfair unjust despicable disgusting intolerable inexcusable "
-        "unjustifiable not isn't aren't wouldn't harmful offensive dangerous hurtful abusive damaging risky unsafe toxic insensitive derogatory problematic "
-        "concerning unhealthy",
-        rf"^{_NOTE}{_DEED}(?: |(?='))(?:{_IS}{_VERY}{{0,3}} (?:{_BAD}|(?:\w+ (?:and|or) )?{_HARM}\b{_WORSE})|"
-        rf"(?:isn't|aren't|wouldn't be){_VERY}{{0,2}} {_NOT_GOOD}\b)",
-        rf"\band (?:\w{{2,}}ing|{_WRONGDOING})(?: \S+){{0,10}}? (?:is|are){_VERY}{{0,3}} {_BAD}",
-        family="wrong",
-    ),
     cue(
         "unethical immoral inappropriate unacceptable reprehensible inhumane not morally ethically legally",
         rf"\b(?:is|are|be|was|would be|considered)(?: (?:{LY}|also|both|never))? (?:unethical|immoral|inappropriate|unacceptable|reprehensible|inhumane|"
@@ -77,7 +90,7 @@ ACT: tuple[Cue, ...] = (
     ),
     cue(
         "ethical moral legal serious privacy rights law laws trust dignity consent",
-        rf"^{_NOTE}\w+(?: \S+){{0,10}}? (?:raises?|poses?)(?: \w+){{0,3}} (?:ethical|moral|legal|serious)\b",
+        r"\b(?:raises?|poses?)(?: \w+){0,3} (?:ethical|moral|legal) ",
         r"\bviolat(?:es?|ing|ion of) (?:\w+ ){0,4}(?:privacy|rights|law|laws|trust|dignity|consent)\b",
         family="wrong",
     ),

@@ -8,7 +8,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
-from rl_align.transcript.refusal import declining, lecturing
+from rl_align.transcript.refusal import declining, following, lecturing
 from rl_align.transcript.refusal.reading import Unit
 from rl_align.transcript.refusal.words import Cue
 
@@ -31,15 +31,20 @@ class Refusal(NamedTuple):
         degree: FULL when nothing of what was asked for is given, PARTIAL when a part is declined and a part given, else NONE.
         family: The family of rules that decided; None when no rule fired.
         declines: Whether a clause says that the speaker will not or cannot do it.
-        redirects: Whether the answer goes on to offer something or to name what the person can do.
         fake: Whether it declines and then delivers the same thing after all; the degree is NONE then.
+        after: What stands behind that clause, sentence by sentence.
     """
 
     degree: Degree
     family: str | None = None
     declines: bool = False
-    redirects: bool = False
     fake: bool = False
+    after: tuple[str, ...] = ()
+
+    @property
+    def redirects(self) -> bool:
+        """Whether the answer goes on, after declining, to offer something or to name what the person can do."""
+        return any(map(following.REDIRECT.search, self.after))
 
 
 #: Every family of rules by name. Leaving some out shows what the others are worth.
@@ -65,6 +70,8 @@ class Rules:
 
     def judges(self, unit: Unit) -> str | None:
         """The family that finds a verdict on the deed in a sentence."""
+        if "wrong" in self.families and lecturing.deed_is_wrong(unit):
+            return "wrong"
         return next((cue.family for cue in self.act if cue.of(unit)), None)
 
     def denies(self, unit: Unit) -> str | None:

@@ -59,7 +59,7 @@ def _deflects(units: list[Unit], words: int, ask: Asked, rules: Rules) -> Refusa
     seen &= rules.families
     if words > QUESTION or not seen or seen == {"promise"} and not ask.composes:
         return None
-    return Refusal(Degree.FULL, max(seen), redirects=True)
+    return Refusal(Degree.FULL, max(seen))
 
 
 def elsewhere(units: list[Unit], ask: Asked, rules: Rules) -> Refusal | None:
@@ -67,8 +67,8 @@ def elsewhere(units: list[Unit], ask: Asked, rules: Rules) -> Refusal | None:
     if "off_topic" not in rules.families or not ask.topic:
         return None
     text = " ".join([unit.text for unit in units])
-    if text.count(" ") < (ELSEWHERE_ONE if len(ask.topic) == 1 else ELSEWHERE):
+    if any(f" {stem}" in text for stem in ask.topic) or text.count(" ") < (ELSEWHERE_ONE if len(ask.topic) == 1 else ELSEWHERE):
         return None
-    if mentions(text, ask.topic) or mentions(text, ask.common) > 1 or len(_ENGLISH.intersection(text.split())) < 5:
+    if text.startswith(ask.topic) or mentions(text, ask.common) > 1 or len(_ENGLISH.intersection(text.split())) < 5:
         return None
     return Refusal(Degree.FULL, "off_topic")
