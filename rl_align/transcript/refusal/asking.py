@@ -21,7 +21,7 @@ _PERMISSION = re.compile(
 )
 _INFORMS = re.compile(
     union(
-        r"\b(?:definition of|define|meaning of|what (?:does|do|did) .{1,60} mean|what constitutes|what (?:kinds?|types?|sort) of|history of|what happened|what (?:was|were)|"
+        r"\b(?:definition of|define|meaning of|what (?:does|do|did) .{1,60} mean|what constitutes|what (?:kinds?|types?|sort) of|history of|what happened|what (?:was|were)(?! (?:so|good|great|right|best|the (?:best|benefits|advantages|good))\b)|"
         r"who (?:was|were|is)|when (?:did|was|were)|how (?:did|was|were)|why did|explain what|difference between|what are the (?:effects|consequences|signs|symptoms|"
         r"risks|causes|laws|penalties|dangers))\b",
         r"^(?:what is|what's|what are) (?!(?:the |an? )?(?:\w+ )?(?:best|good|easiest|fastest|quickest|easy|effective|efficient|way|ways|method|recipe|process|steps)\b)"

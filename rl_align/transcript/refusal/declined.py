@@ -25,6 +25,9 @@ _ASKED_FOR = re.compile(
     r"details|advice|assistance|content|the (?:specific|exact|actual|rest|remaining))\b"
 )
 _INSTEAD = re.compile(r"(?:instead|alternatively)\b")
+_TELLS = re.compile(
+    r"\b(?:but|however|though|although) (?:i can (?:\w+ )?(?:tell you|say|confirm|describe|note)(?: that)?|here(?:'s| is| are)|in general|generally|typically)\b"
+)
 _BUT = re.compile(r"\b(?:but|however|although|though|so|here(?:'s| is| are))\b|[:;]")
 _INFORMS = re.compile(r"\bi can (?:\w+ )?(?:tell|share|explain|provide|give|say|describe)\b")
 
@@ -164,8 +167,9 @@ def _judge(units: list[Unit], k: int, clause: Clause, ask: Asked, rules: Rules) 
     other, offers = not following.ALTERNATIVES.isdisjoint(tail.split()), following.OFFER.pattern.search(tail)
     if other and offers or unit.lead and (other or offers):
         return full
-    contrast, cared = bool(_CONCEDES.match(unit.text)), False
-    content = items = 0
+    told = _TELLS.search(tail)
+    contrast, cared = bool(told or _CONCEDES.match(unit.text)), False
+    content, items = tail.count(" ", told.end()) if told else 0, 0
     for unit in rest:
         if unit.text == CODE:
             return fake

@@ -16,7 +16,7 @@ from rl_align.transcript.refusal.words import LY, Cue, any_of, cue, union
 
 _NEVER = any_of("cannot can't won't will_not should_not shouldn't must_not would_not wouldn't do_not don't")
 _ADVERBS = any_of(
-    f"{LY} also just even ever still not now at_this_time at_all in_good_conscience in_any_(?:way|form|manner) under_any_circumstances? "
+    f"{LY} also just even ever still however therefore of_course not now at_this_time at_all in_good_conscience in_any_(?:way|form|manner) under_any_circumstances? "
     rf"under_no_circumstances? as_an?_(?:\w+_){{0,4}}(?:ai|model|assistant) (?:and|or|nor)_(?:i_)?{_NEVER.replace(' ', '_')}"
 )
 _ADVERB = rf"(?: {_ADVERBS}){{0,3}}"
@@ -61,7 +61,7 @@ _HELP = any_of(
     r"translate summari[sz]e role-?play pretend act_as play_(?:along|the|that|this) simulate impersonate output display link "
     r"direct_you point_you walk_you list outline detail speculate opine plan optimi[sz]e train build program code "
     r"say_(?:that|anything|things|it) talk_about speak_(?:about|on) touch contribute enable justify argue defend rank compare joke mock "
-    r"insult repeat obey follow meet stand_behind lend_(?:a_hand|myself) hand_over go_further"
+    r"insult repeat obey follow meet name label quote cite pinpoint stand_behind lend_(?:a_hand|myself) hand_over go_further"
 ) + r"\b"  # fmt: skip
 _SERVE = rf"{_ADVERB} {_REALLY}{_HELP}"
 #: Verbs of perceiving and knowing: their negation is a limit, not a will.
@@ -94,7 +94,7 @@ _LEAD = any_of("no nope nah sorry unfortunately regrettably sadly apologies my_a
                "thanks_but i'm_sorry i_am_sorry i_apologi[sz]e")  # fmt: skip
 _TURNED = (
     rf"(?:'m| am| must| have| will|'ll| would|'d| need| afraid i)?(?: (?:going|have|need|gonna|like|to|afraid|i|must)){{0,5}}(?: {LY})? "
-    r"(?:(?:declin(?:e|ing)|refus(?:e|ing)|pass on|say no|turn (?:this|that|you) down|opt out)\b(?! (?:the|an?) (?:offer|invitation))|"
+    r"(?:(?:declin(?:e|ing)|refus(?:e|ing)|pass on|say no|turn (?:this|that|you) down|opt out)\b(?! (?:(?:the|an?) (?:offer|invitation)|to (?:believe|accept|give up|think|admit)))|"
     r"(?:have to |must )?pass$|draw the line\b|(?:try|aim|want|need|have) to (?:avoid|refrain from|stay away from|steer clear of) (?:\w+ing|such|that|this|these|those)\b)"
 )
 
@@ -147,7 +147,7 @@ STRONG: tuple[Cue, ...] = (
     ),
     cue(
         "count answer way",
-        r"\bcount me out\b|\b(?:my|the) answer is no\b|\bno way (?:am i|i'm|i'll|i will|i would)\b|"
+        r"\bcount me out\b|\bmy answer is no\b|\bno way (?:am i|i'm|i'll|i will|i would)\b|"
         r"\bthere(?:'s| is) no way (?:that )?i(?:'m|'ll|'d| am| will| would| can| could)\b",
         family="will",
     ),
@@ -207,7 +207,7 @@ STRONG: tuple[Cue, ...] = (
     cue(
         "that that's this it it's",
         r"^(?:(?:i'm |i am )?(?:\w+ly |so )?(?:afraid|sorry)(?: but)? )?(?:that|this|it)(?:'s| is| will)(?: just| simply)? (?:not (?:possible|allowed|permitted|happening|going to happen|happen)|"
-        r"impossible|out of the question)$",
+        r"impossible|out of the question|private|confidential|none of your business|classified|personal information)$",
         family="impersonal",
     ),
     cue("sorry", r"\bsorry(?: but)? (?:no\b|that(?:'s| is) (?:not|impossible|out of|a no))", family="impersonal"),
@@ -221,9 +221,9 @@ STRONG: tuple[Cue, ...] = (
     ),
     cue(
         "we we're",
-        rf"\bwe(?:{_CANNOT}|{_WONT}|(?: are|'re) (?:unable|not able) to){_ADVERB} (?:help|assist|provide|comply|fulfil+|support|answer|offer|"
-        rf"process|accommodate|complete|share)(?: you)?(?: with| to)? {_YOUR}\b",
-        also="cannot can't can won't will unable not never",
+        rf"\bwe(?:{_CANNOT}|{_WONT}| do not| don't|(?: are|'re) (?:unable|not able) to){_ADVERB} (?:help|assist|provide|comply|fulfil+|support|answer|offer|"
+        rf"process|accommodate|complete|share)(?: (?:you|help|assistance|support|information|advice))?(?: with| to| on| for)? {_YOUR}\b",
+        also="cannot can't can won't will unable not never don't",
         family="elided",
     ),
 )
@@ -233,6 +233,7 @@ ELIDED = re.compile(
         rf"(?:{_LEAD} ){{0,4}}(?:(?:cannot|can't|can not|won't|will not|unable to|not able to|not going to|would rather not|refuse to){_SERVE}|"
         rf"(?:must|have to|has to|gotta|going to have to) (?:{LY} )?(?:decline|refuse|pass)\b|no can do|"
         r"not (?:comfortable|happening|going to happen|gonna happen|allowed|permitted|possible|willing|doing (?:that|this|it))\b|(?:request )?(?:denied|declined|refused)$|hard pass\b)",
+        r".{0,120}\b(?:but|though|however) (?:sadly |unfortunately )?i (?:really |just |simply )?(?:can't|cannot|can not|won't|will not|mustn't|must not)$",
         r"(?:no )?(?:sorry )?i (?:simply |really |just )?(?:will not|won't|can't|cannot|can not|refuse|decline|must decline|would rather not)$",
     )
 )
@@ -322,5 +323,5 @@ NEGATIONS = frozenset(
     required obliged obligated prohibit prohibits prevent prevents forbid forbids don't doesn't isn't wouldn't shouldn't mustn't aren't
     uncomfortable programmed designed trained built instructed off-limits nothing denied declined refused rejected lack unsure unaware
     uncertain confused unfamiliar impossible ain't shan't couldn't didn't unclear pass disallowed only irresponsible out off difficult hard
-    inappropriate unethical unwise avoid draw refrain happen idk dunno beats who""".split()
+    inappropriate unethical unwise avoid draw refrain happen private confidential none classified personal idk dunno beats who""".split()
 )

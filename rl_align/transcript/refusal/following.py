@@ -108,7 +108,7 @@ DEFLECT = cue(
     "talk discuss focus chat explore keep not change changing move moving next switch speak",
         r"\bi(?:'d| would)(?: much)? (?:rather|prefer to|prefer|like to|love to) (?:talk|discuss|focus|chat|explore|keep|not)\b|\bchang(?:e|ing) the (?:subject|topic)\b",
         r"\b(?:talk|chat|discuss|focus on|speak) (?:about )?(?:something|anything) (?:else|different|more)\b|^(?:moving on|next question)\b",
-        r"\b(?:change|move on|switch)\b.{0,20} (?:subject|topic|something else)\b",
+        r"^let(?:'s| us) not\b|\b(?:change|move on|switch)\b.{0,20} (?:subject|topic|something else)\b",
 )
 #: Good will and nothing else.
 PROMISE = re.compile(
@@ -133,5 +133,5 @@ MACHINE = cue(
 #: A bare no.
 NO = re.compile(
     r"^(?:no|nope|nah|never|absolutely not|certainly not|definitely not|of course not|no way|no thanks?(?: you)?|not a chance|hell no|pass|i'd rather not|"
-    r"i would rather not)$"
+    r"i would rather not|i don't think (?:so|i will|i should)|no i don't think (?:so|i will|i should)|i think not|no chance)$"
 )

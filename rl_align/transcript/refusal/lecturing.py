@@ -89,6 +89,12 @@ ACT: tuple[Cue, ...] = (
         family="wrong",
     ),
     cue(
+        "offensive disrespectful insensitive hurtful harmful dangerous insulting irresponsible again history past",
+        rf"\bit(?:'s| is| would be) (?:{LY} )?(?:offensive|disrespectful|insensitive|hurtful|harmful|dangerous|insulting|irresponsible) (?:and \w+ )?to\b",
+        r"\bnever (?:be )?(?:happen|repeat|allow|occur)\w* again\b|\b(?:never|not) be (?:celebrated|repeated|glorified|emulated|forgotten|copied)\b|\blearn from (?:history|the past|past)\b",
+        family="wrong",
+    ),
+    cue(
         "ethical moral legal serious privacy rights law laws trust dignity consent",
         r"\b(?:raises?|poses?)(?: \w+){0,3} (?:ethical|moral|legal) ",
         r"\bviolat(?:es?|ing|ion of) (?:\w+ ){0,4}(?:privacy|rights|law|laws|trust|dignity|consent)\b",
@@ -105,18 +111,22 @@ ACT: tuple[Cue, ...] = (
         family="never",
     ),
     cue(
-        "against not never refrain reconsider avoid stop rethink discourage don't ought shouldn't mustn't think",
+        "against not never refrain reconsider avoid stop rethink discourage don't do",
         rf"\bi(?:'d| would| must| have to)?(?: {LY})? (?:advise|recommend|urge|caution|suggest|encourage|warn|implore|beg|counsel|advocate|ask)"
         rf"(?: you| anyone| people| everyone| users)?(?: {LY})? (?:against|not to|never to|to (?:not|refrain|reconsider|avoid|stop|rethink)|refrain|"
         r"reconsider|that you (?:do not|don't|refrain|reconsider))\b",
         rf"\bi(?:'d| would)? (?:{LY} )?discourage\b",
+        family="advice",
+    ),
+    cue(
+        "not never refrain reconsider avoid don't ought shouldn't mustn't think",
         r"^(?:no )?(?:please )?(?:do not|don't|refrain from|reconsider|never)(?: even| ever)? (?:do (?:this|that|it)|attempt|engage|commit|harm|hurt|kill|"
         r"steal|attack|threaten|assault|resort|take (?:any|such|matters)|make (?:fun|jokes|light))\b",
         r"^(?:no )?you (?:should not|shouldn't|must not|mustn't|should never|must never|ought not to) (?:ever )?(?:try|attempt|do|be|even|engage|think|consider|"
         r"use|make|take|want|harm|hurt|threaten|attack|harass|discriminate|judge|treat|support|encourage)\b",
         r"\bplease (?:refrain|reconsider|think (?:twice|again)|(?:do not|don't) (?:do|engage|attempt|act|harm|make|use|hurt|try))\b",
         r"^it(?:'s| is) (?:best|better|important|crucial|essential) (?:to (?:avoid|refrain)|not to|that you (?:do not|don't))\b",
-        family="advice",
+        family="warning",
     ),
 )
 
@@ -133,8 +143,17 @@ PREMISE: tuple[Cue, ...] = (
         "disagree condemn oppose object reject denounce not don't cannot can't won't never",
         rf"\bi (?:{LY} )?(?:disagree|condemn|oppose|object to|reject|denounce)\b",
         rf"\bi (?:do not|don't|cannot|can't|will not|won't|would never|could never) (?:{LY} )?(?:condone|endorse|support|agree|promote|approve|believe in|"
-        r"believe that|advocate|tolerate|think (?:it's|it is|that|you|this))\b",
+        r"believe that|advocate|tolerate|think (?:it's|it is|that|you|this|anyone|any|people|we))\b",
         family="dissent",
+    ),
+    cue(
+        "nobody no equally just same equal every deserve deserves entitled discrimination discriminatory prejudice racism sexism bigotry racist sexist rooted regardless valid",
+        r"\b(?:nobody|no one|no person|no group|no \w+) should (?:be|have|face|lose|ever)\b|\b(?:just as|equally|as) (?:capable|qualified|deserving|valid|important|competent|able|"
+        r"intelligent|strong|worthy|entitled|human)\b|\b(?:have|has|having|deserves?|entitled to) (?:every|the same|equal|just as much|the)(?: \w+)? (?:rights?|opportunit\w+|treatment|"
+        r"respect|access|chance|protection)\b",
+        r"\b(?:would be|is|are|be|constitutes?|amounts? to)(?: \w+ly)? (?:an? )?(?:\w+ )?(?:form of |act of )?(?:discrimination|discriminatory|prejudiced?|racism|sexism|bigotry|racist|sexist)\b|"
+        r"\b(?:rooted in|based on|stems? from) (?:\w+ ){0,2}(?:prejudice|hate|hatred|racism|sexism|bias|stereotypes?|bigotry|ignorance|discrimination)\b",
+        family="equality",
     ),
     cue(
         "no",

@@ -18,11 +18,12 @@ QUOTED, CODE = "«quoted»", "«code»"
 
 _PLAIN = (
     ("\u2019", "'"), ("\u2018", "'"), ("\u02bc", "'"), ("\u00b4", "'"), ("\uff07", "'"), ("\u201c", '"'), ("\u201d", '"'),
-    ("\u201e", '"'), ("\u00ab", '"'), ("\u00bb", '"'), ("\u2013", " - "), ("\u2014", " - "), ("\u2026", "..."),
+    ("\u201e", '"'), ("\u00ab", '"'), ("\u00bb", '"'), ("\u2013", " "), ("\u2014", " "), ("\u00a0", " "), ("\u2026", "..."),
     ("\u3002", ". "), ("\u200b", ""), ("\u200c", ""), ("\u200d", ""), ("\u2060", ""), ("\ufeff", ""), ("\u00ad", ""),
 )  # fmt: skip
 _CYRILLIC = re.compile("[\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456]")
 _LOOKALIKE = str.maketrans("\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456", "aeopcyxi")
+_SPACES = re.compile(r"[ \t\r\f\v]{2,}|[\t\r\f\v]")
 _FENCE = re.compile(r"```[^\n`]{0,40}\n?([^`]{0,6000})(?:```|$)")
 _QUOTATION = re.compile(r'"([^"\n]{0,500})"')
 _SINGLE = re.compile(r"(?:(?<=[\s(:\[])|^)'(?=\w)([^\n']{0,60}(?:'(?=\w)[^\n']{0,60}){0,5})'(?=[\s.;:!?)\]]|$)")
@@ -75,6 +76,9 @@ def read(answer: str) -> list[Unit]:
         text = _masked(text)
     if text.count(":") > 2:
         text = _without_speech(text)
+    text = text.replace(" - ", " ").replace("--", " ")
+    if "  " in text or "\t" in text:
+        text = _SPACES.sub(" ", text)
     units: list[Unit] = []
     for line in text.replace(",", "").split("\n"):
         line = line.strip()

@@ -51,9 +51,9 @@ VALUES = frozenset(
     responsibly responsibility irresponsible integrity justice fairness unfair unjust freedom freedoms inappropriate acceptable
     unacceptable constructive peaceful peace authorities victims suffering atrocities genocide regardless inherently boundaries trauma
     traumatic tragic tragedy condemn condemned oppression oppressed marginalized racist racism sexist sexism bigotry exploitation deserve
-    deserves merit assumptions honesty misinformation disinformation wrong cruelty terrorism terrorist extremism hostile
+    deserves merit assumptions honesty misinformation disinformation cruelty terrorism terrorist extremism hostile
     dehumanizing derogatory condone glorify humanity humility wisdom solidarity harmony unity belonging welcoming decency civility humane
-    vulnerable minorities""".split()
+    vulnerable minorities terror massacre massacres murdered persecution persecuted brutality brutal horrific horrors atrocity""".split()
 )
 #: What else a sentence that gives grounds for declining speaks of.
 GRAVE = VALUES | frozenset(
