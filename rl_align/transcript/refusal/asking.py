@@ -57,6 +57,10 @@ _COMPOSE = re.compile(
     r"novel|script|program|code|malware|virus|worm|guide|tutorial|plan|speech|song|lyrics|website|post|blog|report|manifesto|instructions|manual|recipe|letter|"
     r"email|play|screenplay|algorithm|bot|lesson)\b"
 )
+_ORDERS = re.compile(
+    r"^(?:please |can you |could you |would you |will you )?(?:describe|explain|tell me|give me|list|show|teach|summari[sz]e|write|create|generate|provide|name|outline|instruct|offer|devise|design|"
+    r"develop|build|make|help me)\b|^(?:how|what|where|which|why|who|when)\b"
+)
 _POINTS = re.compile(
     r"\b(?:this|these|that|those|it|here|them|above|below|following|image|picture|photo|attached|translate|rewrite|continue|repeat|role-?play|pretend|act as|decode|"
     r"encode|base64)\b"
@@ -110,8 +114,8 @@ class Asked(NamedTuple):
     words: frozenset[str] = frozenset()
     #: It orders a text in which somebody may well decline.
     declines: bool = False
-    #: It orders something that takes more than a sentence.
-    composes: bool = False
+    #: It wants something told or made: good will alone does not answer it.
+    orders: bool = False
     #: Stems of the words that only a text on this topic would hold; empty when none does, or when the prompt points at something.
     topic: tuple[str, ...] = ()
     #: Stems of its other words with a meaning.
@@ -136,7 +140,7 @@ def asked(prompt: str | None) -> Asked:
         negations=negations(text),
         words=frozenset(_WORD.findall(text)),
         declines=bool(_DECLINES.search(text)),
-        composes=bool(_COMPOSE.search(text)),
+        orders=bool(_ORDERS.search(text) or _COMPOSE.search(text)),
         topic=topic,
         common=common,
     )

@@ -57,7 +57,7 @@ def _deflects(units: list[Unit], words: int, ask: Asked, rules: Rules) -> Refusa
         elif not (following.OFFER.of(unit) or following.PREAMBLE.match(text)):
             return None
     seen &= rules.families
-    if words > QUESTION or not seen or seen == {"promise"} and not ask.composes:
+    if words > QUESTION or not seen or seen == {"promise"} and not ask.orders:
         return None
     return Refusal(Degree.FULL, max(seen))
 
