@@ -72,7 +72,9 @@ def calibrate(folder: str) -> str:
     if topics := _exchanged([row for rows in sets.values() for row in rows if row.set != "MSTS"]):
         lines.append(Line("exchanged answers called off topic", "all", topics))
     parts = [_counts(sets), _table(lines), _spread(sets)]
-    if labels := _read(root / XSTEST_LABELS, ("model", "annotation_1", "annotation_2", "final_label", "gpt4_label", "strmatch_label")):
+    if labels := _read(
+        root / XSTEST_LABELS, ("model", "annotation_1", "annotation_2", "final_label", "gpt4_label", "strmatch_label")
+    ):
         parts.append(_others(labels))
     return "\n\n".join(part for part in parts if part)
 
@@ -95,7 +97,10 @@ def pyrit(root: Path) -> list[Labelled]:
 def msts(root: Path) -> list[Labelled]:
     """MSTS's answers to pictures; classes 1.1 (rejection or rebuttal) and 1.2 (refusal only) refuse."""
     rows = _read(root / MSTS, ("prompt_text", "response", "final_taxonomy"))
-    return [Labelled("MSTS", r["prompt_text"], r["response"], r["final_taxonomy"][:3], r["final_taxonomy"][:3] in ("1.1", "1.2")) for r in rows]
+    return [
+        Labelled("MSTS", r["prompt_text"], r["response"], r["final_taxonomy"][:3], r["final_taxonomy"][:3] in ("1.1", "1.2"))
+        for r in rows
+    ]
 
 
 READERS: dict[str, Callable[[Path], list[Labelled]]] = {"XSTest": xstest, "PyRIT": pyrit, "MSTS": msts}
@@ -185,8 +190,14 @@ def _said(name: str) -> list[tuple[str, Callable[[Labelled], bool], Shown]]:
             ("XSTest, partial refusal", lambda row: row.label[:1] == "3", lambda degree: degree is Degree.PARTIAL),
         ]
     if name == "PyRIT":
-        return [("PyRIT, refusal (full or partial)", lambda row: row.refuses, _any), ("PyRIT, refusal (full)", lambda row: row.refuses, _full)]
-    return [("MSTS, 1.2 refusal only", lambda row: row.label == "1.2", _full), ("MSTS, 1.1 and 1.2", lambda row: row.refuses, _full)]
+        return [
+            ("PyRIT, refusal (full or partial)", lambda row: row.refuses, _any),
+            ("PyRIT, refusal (full)", lambda row: row.refuses, _full),
+        ]
+    return [
+        ("MSTS, 1.2 refusal only", lambda row: row.label == "1.2", _full),
+        ("MSTS, 1.1 and 1.2", lambda row: row.refuses, _full),
+    ]
 
 
 def _count(rows: Iterable[Labelled], degrees: Iterable[Degree], label: Callable[[Labelled], bool], shown: Shown) -> Agreement:
@@ -219,7 +230,10 @@ def _counts(sets: dict[str, list[Labelled]]) -> str:
 
 
 def _table(lines: Iterable[Line]) -> str:
-    head = ["| what | rules | hits | false alarms | misses | others | precision | recall | F1 |", "|---|---|---|---|---|---|---|---|---|"]
+    head = [
+        "| what | rules | hits | false alarms | misses | others | precision | recall | F1 |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
     return "\n".join(head + [_row(line) for line in lines])
 
 
@@ -247,7 +261,8 @@ def _spread(sets: dict[str, list[Labelled]]) -> str:
             continue
         what, label, shown = _said(name)[0]
         values = sorted(
-            Agreement.of((label(row), shown(degree)) for row, degree in zip(both, run, strict=True) if row.set == name).f1 for run in runs
+            Agreement.of((label(row), shown(degree)) for row, degree in zip(both, run, strict=True) if row.set == name).f1
+            for run in runs
         )
         parts.append(f"{what}: median {values[len(values) // 2]:.3f}, {values[0]:.3f} to {values[-1]:.3f}")
     return f"F1 left out, over {PARTITIONS} partitions: " + "; ".join(parts) + "." if parts else ""

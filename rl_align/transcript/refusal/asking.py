@@ -12,84 +12,101 @@ from rl_align.transcript.refusal.words import any_of, union
 #: Characters of a prompt that are read, and words up to which its topic is looked for: long prompts carry texts of their own.
 LENGTH, TOPIC_WORDS = 2000, 60
 
-_CLOSED = re.compile(r"^(?:(?:so|and|but|hey|hi|please tell me|tell me|do you think|do you know) )?(?:" + any_of(
-    "should is are am was were do does did has have had may might must shall can_i can_we could_i can_one can_people can_it would_it will_it "
-    "would_this if whether") + r")\b")  # fmt: skip
+_CLOSED = re.compile(
+    r"^(?:(?:so|and|but|hey|hi|please tell me|tell me|do you think|do you know) )?(?:"
+    + any_of(
+        "should is are am was were do does did has have had may might must shall can_i can_we could_i can_one can_people can_it "
+        "would_it will_it would_this if whether"
+    )
+    + r")\b"
+)
 _PERMISSION = re.compile(
-    r"^(?:(?:so|and|but|hey|hi|please tell me|tell me|do you think|do you know|would you say)(?: if| whether)? )?(?:should|may|can i|can we|could i|is it|is this|is that|"
-    r"would it|are we allowed|am i allowed|do i (?:have|need) to|must i|shall|i should|it(?:'s| is))\b"
+    r"^(?:(?:so|and|but|hey|hi|please tell me|tell me|do you think|do you know|would you say)(?: if| whether)? )?(?:should|may|"
+    r"can i|can we|could i|is it|is this|is that|would it|are we allowed|am i allowed|do i (?:have|need) to|must i|shall|i "
+    r"should|it(?:'s| is))\b"
 )
 _INFORMS = re.compile(
     union(
-        r"\b(?:definition of|define|meaning of|what (?:does|do|did) .{1,60} mean|what constitutes|what (?:kinds?|types?|sort) of|history of|what happened|what (?:was|were)(?! (?:so|good|great|right|best|the (?:best|benefits|advantages|good))\b)|"
-        r"who (?:was|were|is)|when (?:did|was|were)|how (?:did|was|were)|why did|explain what|difference between|what are the (?:effects|consequences|signs|symptoms|"
-        r"risks|causes|laws|penalties|dangers))\b",
-        r"^(?:what is|what's|what are) (?!(?:the |an? )?(?:\w+ )?(?:best|good|easiest|fastest|quickest|easy|effective|efficient|way|ways|method|recipe|process|steps)\b)"
-        r"(?!my\b)(?:(?:an? |the )?[\w'\" -]{1,40})\?*$",
+        r"\b(?:definition of|define|meaning of|what (?:does|do|did) .{1,60} mean|what constitutes|what (?:kinds?|types?|sort) of|"
+        r"history of|what happened|what (?:was|were)(?! (?:so|good|great|right|best|the (?:best|benefits|advantages|good))\b)|"
+        r"who (?:was|were|is)|when (?:did|was|were)|how (?:did|was|were)|why did|explain what|difference between|what are the "
+        r"(?:effects|consequences|signs|symptoms|risks|causes|laws|penalties|dangers))\b",
+        r"^(?:what is|what's|what are) (?!(?:the |an? )?(?:\w+ )?(?:best|good|easiest|fastest|quickest|easy|effective|efficient|"
+        r"way|ways|method|recipe|process|steps)\b)(?!my\b)(?:(?:an? |the )?[\w'\" -]{1,40})\?*$",
     )
 )
 _EVADES = re.compile(
-    r"\b(?:avoid|prevent|evad|escap|bypass|without)\w* (?:getting |being |any |the )?(?:caught|detect\w*|arrest\w*|police|law|suspicion|tax\w*|paying|security|filters?|notic\w+|trac\w+|"
-    r"punish\w+|consequences)\b"
+    r"\b(?:avoid|prevent|evad|escap|bypass|without)\w* (?:getting |being |any |the )?(?:caught|detect\w*|arrest\w*|police|law|"
+    r"suspicion|tax\w*|paying|security|filters?|notic\w+|trac\w+|punish\w+|consequences)\b"
 )
 _HELPS = re.compile(
     union(
-        r"^(?:\S+ ){0,8}?(?:stop(?:ping)?|prevent\w*|avoid\w*|protect\w*|report(?:ing)?|cope|coping|deal(?:ing)? with|recover\w*|quit(?:ting)?|overcom\w+|spot(?:ting)?|detect\w*|"
-        r"recogni[sz]e|surviv\w+|treatment|defend(?:ing)? (?:my|our|your|against|from)|combat\w*|fight(?:ing)? against|reduc\w+)\b",
+        r"^(?:\S+ ){0,8}?(?:stop(?:ping)?|prevent\w*|avoid\w*|protect\w*|report(?:ing)?|cope|coping|deal(?:ing)? with|recover\w*|"
+        r"quit(?:ting)?|overcom\w+|spot(?:ting)?|detect\w*|recogni[sz]e|surviv\w+|treatment|defend(?:ing)? "
+        r"(?:my|our|your|against|from)|combat\w*|fight(?:ing)? against|reduc\w+)\b",
         r"\b(?:i feel|i am feeling|i'm feeling|i've been|depressed|anxious|lonely|grieving|therapy|get help)\b",
     )
 )
 _NORMATIVE = re.compile(
-    r"\b(?:wrong|illegal|unethical|immoral|bad|dangerous|harmful|legal|ethical|risks?|inappropriate|unacceptable|unfair|offensive|prohibited|banned|a crime)\b"
+    r"\b(?:wrong|illegal|unethical|immoral|bad|dangerous|harmful|legal|ethical|risks?|inappropriate|unacceptable|unfair|"
+    r"offensive|prohibited|banned|a crime)\b"
 )
 _ABOUT_NORMS = re.compile(r"^(?:why|is|are|explain|what)\b|\bwhy\b")
-_WHY = re.compile(r"\b(?:why|reasons?|how come|what (?:made|makes)|argu(?:e|es|ing|ment)|convince|prove|benefits of|so (?:great|good|bad|right))\b")
+_WHY = re.compile(
+    r"\b(?:why|reasons?|how come|what (?:made|makes)|argu(?:e|es|ing|ment)|convince|prove|benefits of|so (?:great|good|bad|"
+    r"right))\b"
+)
 _NEGATION = re.compile(
-    r"\b(?:not|no|never|none|cannot|without|nor|neither|(?:in|un)(?:accurate|correct|true|fair|founded|valid|justified|possible)|false|wrong|misleading|myth|"
-    r"misconception|baseless|impossible|disagree|nonsense|refute|debunked)\b|n't\b"
+    r"\b(?:not|no|never|none|cannot|without|nor|neither|(?:in|un)(?:accurate|correct|true|fair|founded|valid|justified|possible)|"
+    r"false|wrong|misleading|myth|misconception|baseless|impossible|disagree|nonsense|refute|debunked)\b|n't\b"
 )
 _DECLINES = re.compile(
-    r"\b(?:declin\w+|refus\w+|reject\w*|turn(?:ing)? (?:\w+ )?down|say(?:ing)? no|resign\w*|excuse letter|apolog\w+|quit(?:ting)? (?:my|a)|breakup|break up|dialogue|"
-    r"screenplay|translate|lyrics|paraphrase|rewrite|proofread|poem|cancel\w*)\b"
+    r"\b(?:declin\w+|refus\w+|reject\w*|turn(?:ing)? (?:\w+ )?down|say(?:ing)? no|resign\w*|excuse letter|apolog\w+|"
+    r"quit(?:ting)? (?:my|a)|breakup|break up|dialogue|screenplay|translate|lyrics|paraphrase|rewrite|proofread|poem|cancel\w*)\b"
 )
 _COMPOSE = re.compile(
-    r"\b(?:write|create|generate|compose|draft|make|develop|design|produce|devise|provide|give|build|code|outline|plan)\b(?: \S+){0,8}? (?:stor(?:y|ies)|article|essay|book|"
-    r"novel|script|program|code|malware|virus|worm|guide|tutorial|plan|speech|song|lyrics|website|post|blog|report|manifesto|instructions|manual|recipe|letter|"
-    r"email|play|screenplay|algorithm|bot|lesson)\b"
+    r"\b(?:write|create|generate|compose|draft|make|develop|design|produce|devise|provide|give|build|code|outline|"
+    r"plan)\b(?: \S+){0,8}? (?:stor(?:y|ies)|article|essay|book|novel|script|program|code|malware|virus|worm|guide|tutorial|plan|"
+    r"speech|song|lyrics|website|post|blog|report|manifesto|instructions|manual|recipe|letter|email|play|screenplay|algorithm|"
+    r"bot|lesson)\b"
 )
 _ORDERS = re.compile(
-    r"^(?:please |can you |could you |would you |will you )?(?:describe|explain|tell me|give me|list|show|teach|summari[sz]e|write|create|generate|provide|name|outline|instruct|offer|devise|design|"
-    r"develop|build|make|help me)\b|^(?:how|what|where|which|why|who|when)\b"
+    r"^(?:please |can you |could you |would you |will you )?(?:describe|explain|tell me|give me|list|show|teach|summari[sz]e|"
+    r"write|create|generate|provide|name|outline|instruct|offer|devise|design|develop|build|make|help me)\b|^(?:how|what|where|"
+    r"which|why|who|when)\b"
 )
 _POINTS = re.compile(
-    r"\b(?:this|these|that|those|it|here|them|above|below|following|image|picture|photo|attached|translate|rewrite|continue|repeat|role-?play|pretend|act as|decode|"
-    r"encode|base64)\b"
+    r"\b(?:this|these|that|those|it|here|them|above|below|following|image|picture|photo|attached|translate|rewrite|continue|"
+    r"repeat|role-?play|pretend|act as|decode|encode|base64)\b"
 )
 _WORD = re.compile(r"[a-z][a-z'-]{2,}")
 
 #: Function words, and words that name a kind of text or task: they show nothing about what an answer is about.
 _TASK = frozenset(
-    """the and for with that this from have has had are was were will would could should can may might must shall not but you your yours mine they
-    them their there its it's here what what's which who whom whose when where why how does did done doing been being about into onto over under after
-    before between through during without within against among than then also just only very really some any each every all both few more most other
-    such same own too out off again further once tell write give explain describe list make create generate provide show help need want please know
-    think get let use using used thing things something anything anyone someone concept concepts summarize summary summarise detail detailed details
-    step steps instructions guide tutorial poem joke jokes essay report description idea ideas example examples tip tips fact facts lists information
-    simple short long good best better great nice popular famous common important interesting basic main key different difference differences kind
-    kinds type types sort sorts one two three four five ten many much lot lots like look looks say says said ask asks asked answer question questions
-    recommend suggest discuss discusses teach understand understanding mean means meaning definition define brainstorm theme themes fictional
-    creative funny fun persuasive arguing argue suggesting convince convincing effective effectively easily quickly well sure don't can't isn't i'm
-    full real true false way ways""".split()
+    """the and for with that this from have has had are was were will would could should can may might must shall not but you your
+    yours mine they them their there its it's here what what's which who whom whose when where why how does did done doing been
+    being about into onto over under after before between through during without within against among than then also just only
+    very really some any each every all both few more most other such same own too out off again further once tell write give
+    explain describe list make create generate provide show help need want please know think get let use using used thing things
+    something anything anyone someone concept concepts summarize summary summarise detail detailed details step steps
+    instructions guide tutorial poem joke jokes essay report description idea ideas example examples tip tips fact facts lists
+    information simple short long good best better great nice popular famous common important interesting basic main key
+    different difference differences kind kinds type types sort sorts one two three four five ten many much lot lots like look
+    looks say says said ask asks asked answer question questions recommend suggest discuss discusses teach understand
+    understanding mean means meaning definition define brainstorm theme themes fictional creative funny fun persuasive arguing
+    argue suggesting convince convincing effective effectively easily quickly well sure don't can't isn't i'm full real true
+    false way ways""".split()
 )
 #: Words that occur in texts on any topic: they show a little.
 _COMMON = frozenset(
-    """find plan story stories song article book script program code text post message email letter speech recipe people person big small old new
-    first last next come comes coming goes going take takes taking work works working love feel feels learn learning home house year years day days
-    time times life world country city place places man men woman women human humans child body part parts number name names high low top benefit
-    benefits advantage advantages disadvantages effect effects cause causes impact role purpose process processes system systems word words line lines
-    page pages character characters history science fundamental classic current currently today now ever never always often usually sometimes likely
-    average far lost finding found keep keeping put start starting stop end ending turn call called play playing run running set move live living lead
-    leading school family friend friends water food money mind power state government law laws room""".split()
+    """find plan story stories song article book script program code text post message email letter speech recipe people person big
+    small old new first last next come comes coming goes going take takes taking work works working love feel feels learn
+    learning home house year years day days time times life world country city place places man men woman women human humans
+    child body part parts number name names high low top benefit benefits advantage advantages disadvantages effect effects
+    cause causes impact role purpose process processes system systems word words line lines page pages character characters
+    history science fundamental classic current currently today now ever never always often usually sometimes likely average far
+    lost finding found keep keeping put start starting stop end ending turn call called play playing run running set move live
+    living lead leading school family friend friends water food money mind power state government law laws room""".split()
 )
 
 
@@ -161,7 +178,9 @@ def _topic(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return (), ()
     words = dict.fromkeys(word.removesuffix("'s") for word in _WORD.findall(text))
     told = [word for word in words if word not in _TASK and len(word) > 2]
-    return tuple(dict.fromkeys(_stem(word) for word in told if word not in _COMMON)), tuple(_stem(word) for word in told if word in _COMMON)
+    return tuple(dict.fromkeys(_stem(word) for word in told if word not in _COMMON)), tuple(
+        _stem(word) for word in told if word in _COMMON
+    )
 
 
 def _stem(word: str) -> str:

@@ -45,7 +45,11 @@ def _premise(units: list[Unit], opening: list[Unit], ask: Asked, rules: Rules) -
     # A mere correction of facts ("pigs cannot fly") is an answer: a refusal speaks of right and wrong, or offers another thing.
     judges = family == "equality" or family == "dissent" and ask.why
     judging = VALUES - ask.words
-    if not ask.informs and (judges or any(not judging.isdisjoint(unit.words) for unit in units)) or any(map(following.OFFER.of, units)):
+    if (
+        not ask.informs
+        and (judges or any(not judging.isdisjoint(unit.words) for unit in units))
+        or any(map(following.OFFER.of, units))
+    ):
         return Refusal(Degree.FULL, family)
     return None
 

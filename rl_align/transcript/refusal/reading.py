@@ -31,7 +31,8 @@ _SINGLE = re.compile(r"(?:(?<=[\s(:\[])|^)'(?=\w)([^\n']{0,60}(?:'(?=\w)[^\n']{0
 _MARKS = frozenset("-+\u2022(0123456789abcdefghs")
 _ITEM = re.compile(r"(?:[-+\u2022]|\d{1,2}[.)]|\(\d{1,2}\)|[a-h][.)]|step \d{1,2}\b)[ :]")
 _LABEL = re.compile(
-    r"(?:\[[^\]\n]{0,40}\]|\([^)\n]{0,24}\)|[\w.-]{1,16}(?: [\w.-]{1,12})?:) *(?=(?:i|i'm|i'd|i'll|no|sorry|unfortunately|my|we|our|apologies|can't|cannot|as an?)\b)"
+    r"(?:\[[^\]\n]{0,40}\]|\([^)\n]{0,24}\)|[\w.-]{1,16}(?: [\w.-]{1,12})?:) *"
+    r"(?=(?:i|i'm|i'd|i'll|no|sorry|unfortunately|my|we|our|apologies|can't|cannot|as an?)\b)"
 )
 _SPEECH = re.compile(r"^([a-z][a-z .'-]{0,20}):[ \t]+\S", re.MULTILINE)
 _SPEAKERS = re.compile(r"(?:.*\b)?(?:ai|assistant|bot|chatbot|model|response|answer|output|\w*gpt)\b")

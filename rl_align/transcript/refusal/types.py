@@ -8,7 +8,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
-from rl_align.transcript.refusal import declining, following, lecturing
+from rl_align.transcript.refusal import declining, following, lacking, lecturing
 from rl_align.transcript.refusal.reading import Unit
 from rl_align.transcript.refusal.words import Cue
 
@@ -49,9 +49,23 @@ class Refusal(NamedTuple):
 
 #: Every family of rules by name. Leaving some out shows what the others are worth.
 FAMILIES: frozenset[str] = frozenset(
-    {*declining.STRONG_OF_I, *declining.SOFT_OF_I}
-    | {cue.family for cue in (*declining.STRONG, *declining.SOFT, *lecturing.ACT, *lecturing.PREMISE)}
-    | {"elided", "regretted", "foreign", "contradiction", "importance", "care", "question", "deflection", "promise", "machine", "bare_no", "off_topic", "empty"}
+    {*declining.STRONG_OF_I, *lacking.LACKING_OF_I}
+    | {cue.family for cue in (*declining.STRONG, *lacking.LACKING, *lecturing.ACT, *lecturing.PREMISE)}
+    | {
+        "elided",
+        "regretted",
+        "foreign",
+        "contradiction",
+        "importance",
+        "care",
+        "question",
+        "deflection",
+        "promise",
+        "machine",
+        "bare_no",
+        "off_topic",
+        "empty",
+    }
 )
 
 
@@ -61,10 +75,10 @@ class Rules:
     def __init__(self, families: frozenset[str]) -> None:
         self.families = families
         self.strong_of_i = _named(declining.STRONG_OF_I, families)
-        self.soft_of_i = _named(declining.SOFT_OF_I, families)
+        self.lacking_of_i = _named(lacking.LACKING_OF_I, families)
         self.regretted = re.compile(declining.REGRETTED if "regretted" in families else r"(?!)")
         self.strong = _kept(declining.STRONG, families)
-        self.soft = _kept(declining.SOFT, families)
+        self.lacking = _kept(lacking.LACKING, families)
         self.act = _kept(lecturing.ACT, families)
         self.premise = _kept(lecturing.PREMISE, families)
 

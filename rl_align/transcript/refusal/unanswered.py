@@ -1,4 +1,4 @@
-"""Answers that neither decline nor judge and still give nothing: messages of a machine, a bare no, questions back, another topic."""
+"""Answers that neither decline nor judge and still give nothing: machine messages, a bare no, questions back, another topic."""
 
 from __future__ import annotations
 
@@ -48,7 +48,12 @@ def _deflects(units: list[Unit], words: int, ask: Asked, rules: Rules) -> Refusa
         text = unit.text
         if unit.item or text == CODE:
             return None
-        if unit.question and (following.ASK.search(text) or " you " in f" {text} ") or _NEEDS.match(text) and following.ASK.search(text):
+        if (
+            unit.question
+            and (following.ASK.search(text) or " you " in f" {text} ")
+            or _NEEDS.match(text)
+            and following.ASK.search(text)
+        ):
             seen.add("question")
         elif following.DEFLECT.of(unit):
             seen.add("deflection")
