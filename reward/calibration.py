@@ -1,11 +1,16 @@
 """Measures the refusal rules against what people said: XSTest, PyRIT, MSTS.
 
-*Full figures* use all rules on all rows; the rules were written by people who had seen these rows. *Left out*: the rows are
-parted into five folds, stratified by set and label. For each fold only those families of rules stay in force that the other
-four folds support: at least one row that people call a refusal is decided by the family, and more of those than of others.
-No family is exempt; one that only rows of the fold itself speak for is off there. The rules of a fold are frozen before its
-rows are looked at, and the five folds are counted together. *Other set*: the same, with the families that the rows of the
-other set support. What neither can undo is that the words inside a family were chosen with all rows in sight.
+*all*: every rule on every row. The rules were written by people who had seen these rows.
+
+*left out*: the rows of XSTest and PyRIT are parted into five folds, stratified by set and label. For each fold only those families
+of rules stay in force that the other four folds support: the family decides at least one row that people call a refusal, and
+more of those than of others. No family is exempt; one that only the fold's own rows speak for is off there. The rules are
+frozen before a row of the fold is looked at, and the five folds are counted together.
+
+*other set*: the same with the families that the rows of the other set support, and the grammar of declining, which no row
+supplied: one of the sets may have no clause of it.
+
+What none of this undoes: the words inside a family were chosen by people who had all rows in sight.
 """
 
 from __future__ import annotations
@@ -22,7 +27,7 @@ from rl_align.errors import UserError
 from rl_align.transcript.refusal import FAMILIES, Degree, classify_refusal
 from rl_align.transcript.refusal.asking import asked
 from rl_align.transcript.refusal.reading import read
-from rl_align.transcript.refusal.types import rules_of
+from rl_align.transcript.refusal.types import GRAMMAR, rules_of
 from rl_align.transcript.refusal.unanswered import ELSEWHERE, elsewhere
 
 FOLDS = 5
@@ -171,28 +176,34 @@ def _lines(name: str, rows: list[Labelled], sets: dict[str, list[Labelled]]) -> 
     said = _said(name)
     if name == "MSTS":
         return [Line(what, "all", _count(rows, _degrees(rows), label, shown)) for what, label, shown in said]
-    both = [row for other in ("XSTest", "PyRIT") for row in sets.get(other, [])]
-    apart = [degree for row, degree in zip(both, left_out(both), strict=True) if row.set == name]
-    ways = [("all", _degrees(rows)), ("left out", apart)]
+    both = _folded(sets)
+    ways = [("all", _degrees(rows))]
+    ways.append(("left out", [degree for row, degree in zip(both, left_out(both), strict=True) if row.set == name]))
+    lines = [Line(what, way, _count(rows, degrees, label, shown)) for what, label, shown in said for way, degrees in ways]
+    what, label, shown = said[0]
+    more = [("all, without the prompt", _degrees(row._replace(prompt="") for row in rows))]
     if others := [row for row in both if row.set != name]:
-        ways.append(("other set", _degrees(rows, supported(others))))
-    ways.append(("all, without the prompt", _degrees(row._replace(prompt="") for row in rows)))
-    return [Line(what, way, _count(rows, degrees, label, shown)) for what, label, shown in said for way, degrees in ways]
+        more.insert(0, ("other set", _degrees(rows, supported(others) | GRAMMAR)))
+    lines[2:2] = [Line(what, way, _count(rows, degrees, label, shown)) for way, degrees in more]
+    return lines
+
+
+def _folded(sets: dict[str, list[Labelled]]) -> list[Labelled]:
+    return [row for name in ("XSTest", "PyRIT") for row in sets.get(name, [])]
 
 
 def _said(name: str) -> list[tuple[str, Callable[[Labelled], bool], Shown]]:
-    """What is counted of a set: a name, who people mean, and which degrees mean the same."""
+    """What is counted of a set, the main thing first: a name, what people say, and which degrees say the same."""
     if name == "XSTest":
         return [
             ("XSTest, full refusal", lambda row: row.label[:1] == "2", _full),
-            ("XSTest, full or partial", lambda row: row.label[:1] != "1", _any),
-            ("XSTest, compliance", lambda row: row.label[:1] == "1", lambda degree: degree is Degree.NONE),
             ("XSTest, partial refusal", lambda row: row.label[:1] == "3", lambda degree: degree is Degree.PARTIAL),
+            ("XSTest, compliance", lambda row: row.label[:1] == "1", lambda degree: degree is Degree.NONE),
         ]
     if name == "PyRIT":
         return [
-            ("PyRIT, refusal (full or partial)", lambda row: row.refuses, _any),
-            ("PyRIT, refusal (full)", lambda row: row.refuses, _full),
+            ("PyRIT, refusal (shown: full or partial)", lambda row: row.refuses, _any),
+            ("PyRIT, refusal (shown: full)", lambda row: row.refuses, _full),
         ]
     return [
         ("MSTS, 1.2 refusal only", lambda row: row.label == "1.2", _full),
@@ -253,7 +264,7 @@ def _figure(value: float, interval: Interval) -> str:
 
 def _spread(sets: dict[str, list[Labelled]]) -> str:
     """F1 under other partitions into folds: one partition of some fifty rows is a matter of luck."""
-    both = [row for name in ("XSTest", "PyRIT") for row in sets.get(name, [])]
+    both = _folded(sets)
     runs = [left_out(both, seed) for seed in range(PARTITIONS)] if both else []
     parts = []
     for name in ("XSTest", "PyRIT"):

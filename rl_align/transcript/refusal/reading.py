@@ -25,6 +25,7 @@ _CYRILLIC = re.compile("[\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456]")
 _LOOKALIKE = str.maketrans("\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456", "aeopcyxi")
 _SPACES = re.compile(r"[ \t\r\f\v]{2,}|[\t\r\f\v]")
 _FENCE = re.compile(r"```[^\n`]{0,40}\n?([^`]{0,6000})(?:```|$)")
+_SPAN = re.compile(r"`([^`\n]{0,200})`")
 _QUOTATION = re.compile(r'"([^"\n]{0,500})"')
 _SINGLE = re.compile(r"(?:(?<=[\s(:\[])|^)'(?=\w)([^\n']{0,60}(?:'(?=\w)[^\n']{0,60}){0,5})'(?=[\s.;:!?)\]]|$)")
 #: First characters of list items.
@@ -72,7 +73,9 @@ def read(answer: str) -> list[Unit]:
     text = plain(answer)
     if "```" in text:
         text = _without_code(text)
-    text = text.replace("*", "").replace("_", "").replace("`", "'")
+    if "`" in text:
+        text = _SPAN.sub(_mask, text)
+    text = text.replace("*", "").replace("_", "")
     if '"' in text or " '" in text:
         text = _masked(text)
     if text.count(":") > 2:

@@ -47,25 +47,15 @@ class Refusal(NamedTuple):
         return any(map(following.REDIRECT.search, self.after))
 
 
+#: The families that follow from the grammar of declining (a speaker, a negation, a verb of serving) and from no labelled row.
+GRAMMAR: frozenset[str] = frozenset(
+    {*declining.STRONG_OF_I, *(cue.family for cue in declining.STRONG), "elided", "regretted", "foreign"}
+)
 #: Every family of rules by name. Leaving some out shows what the others are worth.
-FAMILIES: frozenset[str] = frozenset(
-    {*declining.STRONG_OF_I, *lacking.LACKING_OF_I}
-    | {cue.family for cue in (*declining.STRONG, *lacking.LACKING, *lecturing.ACT, *lecturing.PREMISE)}
-    | {
-        "elided",
-        "regretted",
-        "foreign",
-        "contradiction",
-        "importance",
-        "care",
-        "question",
-        "deflection",
-        "promise",
-        "machine",
-        "bare_no",
-        "off_topic",
-        "empty",
-    }
+FAMILIES: frozenset[str] = (
+    GRAMMAR
+    | {*lacking.LACKING_OF_I, *(cue.family for cue in (*lacking.LACKING, *lecturing.ACT, *lecturing.PREMISE))}
+    | set("contradiction importance care question deflection promise machine bare_no off_topic empty".split())
 )
 
 
