@@ -40,6 +40,10 @@ ALTERNATIVES = frozenset(
     rather respectful respectfully reputable mitigate mitigation mitigating remediation counter countering counteract debunk
     debunking debunks avoid avoids avoiding cope coping options""".split()
 )
+#: Those that also stand before help with the very thing: "instead, here are some tips for your test".
+SAFER = ALTERNATIVES - frozenset(
+    "instead alternatively rather options positive principles educational healthy healthier avoid avoids avoiding".split()
+)
 #: The stricter sense that a lecture needs: "how to do it safely" is no other way.
 OTHER_WAYS = frozenset(
     """instead alternative alternatives alternatively non-violent nonviolent peaceful peacefully healthier healthy constructive
