@@ -12,7 +12,7 @@ from rl_align.transcript.refusal.register import affirms, after_all, grounds, va
 from rl_align.transcript.refusal.types import Degree, Refusal, Rules
 
 #: Words of content before a clause up to which it still opens the answer, and words of content that make an answer of the rest.
-BEFORE, PROSE, CONTRASTED, HEDGED = 35, 60, 15, 14
+BEFORE, PROSE, CONTRASTED, HEDGED = 35, 60, 12, 14
 #: Sentences and items after the clause that are looked at.
 AFTER = 24
 #: Sentences in which a lack of knowledge or access is looked for, those in which a clause needs no subject, matches tried in all.

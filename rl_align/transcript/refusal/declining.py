@@ -108,7 +108,7 @@ _DONE = any_of(
 _WEDO = any_of("'m am can could will would 'd 'll should may want feel do")
 _LEAD = any_of(
     "no nope nah sorry unfortunately regrettably sadly apologies my_apologies hmm well okay ok but and so however then afraid "
-    "thanks_but i'm_sorry i_am_sorry i_apologi[sz]e"
+    "thanks_but i'm_(?:so_|very_|really_)?(?:sorry|afraid) i_am_(?:so_|very_|really_)?(?:sorry|afraid) i_apologi[sz]e"
 )
 _TURNED = (
     rf"(?:'m| am| must| have| will|'ll| would|'d| need| afraid i)?(?: (?:going|have|need|gonna|like|to|afraid|i|"
@@ -277,7 +277,7 @@ ELIDED = re.compile(
         r"(?:request )?(?:denied|declined|refused)$|hard pass\b)",
         r".{0,120}\b(?:but|though|however) (?:sadly |unfortunately )?i (?:really |just |simply )?(?:can't|cannot|can not|won't|"
         r"will not|mustn't|must not)$",
-        r"(?:no )?(?:sorry )?i (?:simply |really |just )?(?:will not|won't|can't|cannot|can not|refuse|decline|must decline|"
+        rf"(?:{_LEAD} ){{0,4}}i (?:simply |really |just )?(?:will not|won't|can't|cannot|can not|refuse|decline|must decline|"
         r"would rather not)$",
     )
 )

@@ -19,9 +19,9 @@ _NOT_GOOD = any_of(
 )
 _BAD = (
     r"(?:illegal|unlawful|against the law|(?:(?:serious|federal|criminal|terrible|heinous|punishable|horrific|grave) )*(?:crime|"
-    r"offen[cs]e|felony|violation)|criminal|unethical|immoral|wrong|inappropriate|unacceptable|inhumane|abhorrent|reprehensible|"
-    r"cruel|hateful|racist|sexist|discriminatory|irresponsible|disrespectful|unfair|unjust|despicable|disgusting|intolerable|"
-    r"inexcusable|unjustifiable|"
+    r"offen[cs]e|felony|violation)|criminal|unethical|immoral|wrong(?! to (?:say|claim|assume|think|believe|suggest|conclude))|"
+    r"inappropriate|unacceptable|inhumane|abhorrent|reprehensible|cruel|hateful|racist|sexist|discriminatory|irresponsible|"
+    r"disrespectful|unfair|unjust|despicable|disgusting|intolerable|inexcusable|unjustifiable|"
     rf"not(?: (?:{LY}|ever|an?|in any way|at all)){{0,3}}(?: \w+ or| \w+ and)? {_NOT_GOOD})\b"
 )
 _HARM = any_of(
