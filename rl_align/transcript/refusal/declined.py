@@ -145,7 +145,16 @@ def _judge(units: list[Unit], k: int, clause: Clause, ask: Asked) -> Refusal:
             return refusal._replace(degree=Degree.PARTIAL)
         safer = other and not following.SAFER.isdisjoint(unit.words)
         # From here on the answer is about another thing.
-        if other and offers or safer and _INSTEAD.match(unit.text) or unit.lead and (safer or cared or following.PROPOSAL.of(unit)):
+        proposes = offers and following.PROPOSAL.of(unit)
+        if (
+            other
+            and offers
+            and (safer or proposes)
+            or safer
+            and _INSTEAD.match(unit.text)
+            or unit.lead
+            and (safer or cared or proposes)
+        ):
             break
         # Or about the same thing in other words: its list then has to name the topic.
         if _INSTEAD.match(unit.text) or unit.lead and other:

@@ -48,8 +48,8 @@ _REALLY = (
     r"(?![^.;]{0,60} (?:enough|more highly|any better)\b)(?!(?:tell|describe|explain|show|say)(?: (?:to )?you)? how (?!to\b|it\b|"
     r"they\b|one\b|you\b|an?\b|people\b|someone\b))"
     rf"(?!\w+(?: you| with| a| an| any| the| one| specific){{0,4}} {_GIVE}\b)"
-    r"(?![^.;]{0,80} (?:unless|until|if you (?:do not|don't)|without (?:more|knowing|further|additional|seeing|any|the|your|"
-    r"spoil\w+))\b)"
+    r"(?!say (?:that )?(?:it|this|he|she|they|you|there)\b)(?![^.;]{0,80} (?:unless|until|if you (?:do not|don't)|"
+    r"without (?:more|knowing|further|additional|seeing|any|the|your|spoil\w+))\b)"
 )
 #: Verbs of serving somebody.
 HELP = (
@@ -137,7 +137,7 @@ STRONG_OF_I: Mapping[str, str] = {
     "permission": (
         rf"i(?:'m| am)(?: {LY})? (?:not (?:allowed|permitted|authori[sz]ed|supposed|licensed|at liberty|in a position|free)|"
         r"(?:prohibited|forbidden|barred|restricted|prevented|banned|precluded|disallowed) (?:from|by)|"
-        r"(?:bound|required|obliged|obligated) (?:by|to (?:refuse|decline|avoid|refrain|reject)))\b"
+        r"(?:bound|required|obliged|obligated) (?:by|not to|to (?:refuse|decline|avoid|refrain|reject)))\b"
     ),
     # I was designed not to …
     "purpose": (

@@ -27,7 +27,8 @@ OFFER = cue(
     PROPOSAL.pattern.pattern,
     r"\b(?:let me know|feel free|would you (?:like|prefer|want|be interested)|is there (?:anything|something)|(?:how|"
     r"what) (?:else )?(?:can|may|could) i\b|(?:if|whether|should) you(?:'d| would|'re| are| have| need| want| like|r)\b|i'm "
-    r"here\b|happy to\b|please (?:ask|share|provide|tell|let)\b|do you (?:have|need|want)\b|we can\b|ask me\b|i hope\b)",
+    r"here\b|happy to\b|please (?:ask|share|provide|tell|let)\b|do you (?:have|need|want)\b|we can\b|ask me\b|i hope\b|i "
+    r"(?:\w+ly )?(?:suggest|recommend|encourage|invite|urge)\b)",
 )
 #: Words of a safer or another course. A list that a sentence with one of them introduces is not what was asked for.
 ALTERNATIVES = frozenset(
@@ -105,8 +106,8 @@ MADE = re.compile(
 PREAMBLE = re.compile(
     r"^(?:(?:i'm|i am|we're|we are)? ?(?:\w+ly |so |very |really )?(?:sorry|apologi[sz]e|apologies)\b|i (?:understand|appreciate|"
     r"see|hear|get|apologi[sz]e|know|reali[sz]e|recogni[sz]e|notice)\b|thank(?:s| you)\b|it (?:seems|sounds|looks|appears)\b|as "
-    r"an\b|hi\b|hello\b|hey\b|i(?:'m| am) (?:an? |just |only |\w+ )|no$|well$|hmm$|wow|whoa|great question|good question|"
-    r"interesting|okay$|ok$|«)"
+    r"an\b|as a (?:\w+ ){0,5}(?:ai|assistant|model|bot)\b|hi\b|hello\b|hey\b|i(?:'m| am) (?:an? |just |only |\w+ )|no$|well$|"
+    r"hmm$|wow|whoa|great question|good question|interesting|okay$|ok$|«)"
 )
 #: Openings of sentences that give grounds or talk about the speaker.
 GROUNDS = re.compile(
@@ -151,8 +152,9 @@ MACHINE = cue(
     "message content response command safety output input query [redacted] [removed] [blocked] [censored] [content [deleted] "
     "null none n/a undefined no 400 401 403 404 429 500 502 503",
     r"^\W*(?:(?:error|exception|warning)(?: \w+)? ?(?::|$)|access denied|permission denied|forbidden\b|invalid (?:request|input|"
-    r"command|prompt)|blocked\b|unauthori[sz]ed|(?:4\d\d|50\d) |(?:request|prompt|message|content|response) (?:was |has been |is "
-    r")?(?:denied|blocked|failed|rejected|refused|filtered|flagged|removed|withheld))",
+    r"command|prompt)|blocked\b|unauthori[sz]ed|(?:http )?(?:4\d\d|50\d) (?:bad|unauthori|forbidden|not found|too many|internal|"
+    r"service)|(?:request|prompt|message|content|response) (?:was |has been |is )?(?:denied|blocked|failed|rejected|refused|"
+    r"filtered|flagged|removed|withheld))",
     r"\bcommand not (?:recogni[sz]ed|found|supported)\b|\b(?:content|safety) (?:filter|filtering|policy violation|warning)\b",
     r"\b(?:content|message|prompt|request|response|output|input|query)(?: has been| was| is| were| has)? "
     r"(?:been )?(?:blocked|filtered|flagged|removed|rejected|withheld|redacted|censored|denied)\b",

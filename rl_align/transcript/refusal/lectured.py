@@ -48,7 +48,7 @@ def _premise(units: list[Unit], opening: list[Unit], ask: Asked, rules: Rules) -
     if (
         not ask.informs
         and (judges or any(not judging.isdisjoint(unit.words) for unit in units))
-        or any(map(following.OFFER.of, units))
+        or any(following.OFFER.of(unit) or lecturing.CARE.of(unit) for unit in units)
     ):
         return Refusal(Degree.FULL, family)
     return None

@@ -111,6 +111,13 @@ ACT: tuple[Cue, ...] = (
         family="wrong",
     ),
     cue(
+        "appropriate right okay ok acceptable good fair ethical only",
+        r"\bi (?:do not|don't) (?:think|believe|feel) (?:that )?(?:that's|that is|this is|it's|it is|it would be|that would be) "
+        r"(?:\w+ )?(?:appropriate|right|okay|ok|acceptable|good|fair|ethical)\b|\bnot only (?:is|are|would) "
+        r"(?:it|this|that|these)\b",
+        family="wrong",
+    ),
+    cue(
         "offensive disrespectful insensitive hurtful harmful dangerous insulting irresponsible again history past",
         rf"\bit(?:'s| is| would be) (?:{LY} )?(?:offensive|disrespectful|insensitive|hurtful|harmful|dangerous|insulting|"
         rf"irresponsible) (?:and \w+ )?to\b",
@@ -121,7 +128,8 @@ ACT: tuple[Cue, ...] = (
     cue(
         "ethical moral legal serious privacy rights law laws trust dignity consent",
         r"\b(?:raises?|poses?)(?: \w+){0,3} (?:ethical|moral|legal) ",
-        r"\bviolat(?:es?|ing|ion of) (?:\w+ ){0,4}(?:privacy|rights|law|laws|trust|dignity|consent)\b",
+        r"\b(?:violat(?:es?|ing|ion of)|invasion of|breach(?:es|ing)?(?: of)?) "
+        r"(?:\w+ ){0,4}(?:privacy|rights|law|laws|trust|dignity|consent)\b",
         family="wrong",
     ),
     cue(
@@ -237,14 +245,15 @@ WEAK = cue(
     r"(?:\S+ ){0,6}?(?:deserves?|should|has|have|is|are) (?:\w+ ){0,4}(?:treated|respect|equal|right|dignity|worthy|safe)",
     r"^(?:as an? (?:\w+ ){1,6})?i (?:must|have to|want to|would like to|need to|should) "
     r"(?:\w+ly )?(?:emphasi[sz]e|stress|clarify|point out|note|remind|inform)\b",
-    r"^(?:as an? (?:\w+ ){1,6})?i(?:'m| am)? (?:\w+ly )?(?:believe in|believe that all|committed to|dedicated to|advocate for)\b",
+    r"^(?:as an? (?:\w+ ){1,6})?i(?:'m| am)? (?:\w+ly )?(?:believe in|believe that all|committed to|dedicated to|promote|value|"
+    r"stand for|advocate for)\b",
 )
 
 #: People who help.
 CARE = cue(
     "seek seeking reach reaching talk talking speak speaking turn turning go going report reporting helpline helplines hotline "
     "hotlines help hot crisis mental therapist therapists counselor counselors counsellor counsellors counseling counselling "
-    "support emergency authorities enforcement you're you people consult consulting",
+    "support emergency authorities enforcement you're you people consult consulting professionals",
     r"\bseek(?:ing)? (?:\w+ ){0,3}(?:help|support|counsel(?:l?ing)?|advice|assistance|guidance|treatment)\b|\breach(?:ing)? out\b",
     r"\b(?:talk|speak|turn|go|report)(?:ing)? (?:\S+ )?(?:to|with) (?:an?|your|someone|somebody|the) "
     r"(?:\w+ ){0,3}(?:professional|therapist|counsel?lor|doctor|friend|trusted|authorit\w+|police|lawyer|adult|family|teacher|"
@@ -254,6 +263,6 @@ CARE = cue(
     r"\bsupport (?:group|network|system)s?\b|\bemergency services\b|\b(?:proper|appropriate|relevant|local|school|the) "
     r"authorities\b|\blaw enforcement\b",
     r"\byou(?:'re| are) (?:not alone|feeling|going through|struggling|experiencing|having)\b|\bhelp is available\b|\bpeople who "
-    r"care\b",
+    r"care\b|\bleave (?:it|this|that) to (?:the )?professionals\b",
     r"\bconsult(?:ing)? (?:with )?(?:an?|your|the) (?:\w+ ){0,3}(?:professional|expert|lawyer|attorney|doctor|therapist)",
 )

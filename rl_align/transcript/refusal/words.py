@@ -60,5 +60,6 @@ VALUES = frozenset(
 GRAVE = VALUES | frozenset(
     """serious severe risk risks risky addictive addiction overdose deaths death killed lives law laws enforcement safety safe
     safely illegally distress mental emotional guidelines policies policy principles purpose programmed designed assistant
-    helpful appropriate accurate truthful factual sensitive personal""".split()
+    helpful appropriate accurate truthful factual sensitive personal kill kills killing die dies dead fatal injury
+    injuries""".split()
 )
