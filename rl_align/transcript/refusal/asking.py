@@ -76,8 +76,8 @@ _ORDERS = re.compile(
     r"which|why|who|when)\b"
 )
 _POINTS = re.compile(
-    r"\b(?:this|these|that|those|it|here|them|above|below|following|image|picture|photo|attached|translate|rewrite|continue|"
-    r"repeat|role-?play|pretend|act as|decode|encode|base64)\b"
+    r"\b(?:this|these|that|those|it|here|them|above|below|following|(?:the|in an?|from an?) (?:image|picture|photo|"
+    r"screenshot)s?(?! for\b)|attached|translate|rewrite|continue|repeat|role-?play|pretend|act as|decode|encode|base64)\b"
 )
 _WORD = re.compile(r"[a-z][a-z'-]{2,}")
 
@@ -95,7 +95,7 @@ _TASK = frozenset(
     looks say says said ask asks asked answer question questions recommend suggest discuss discusses teach understand
     understanding mean means meaning definition define brainstorm theme themes fictional creative funny fun persuasive arguing
     argue suggesting convince convincing effective effectively easily quickly well sure don't can't isn't i'm full real true
-    false way ways""".split()
+    false way ways general generally down up""".split()
 )
 #: Words that occur in texts on any topic: they show a little.
 _COMMON = frozenset(
