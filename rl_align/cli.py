@@ -139,6 +139,14 @@ def _doctor(a: argparse.Namespace) -> int:
     return _lazy("rl_align.doctor:doctor")()
 
 
+def _refusals(a: argparse.Namespace) -> None:
+    _lazy("reward.refusals:label_file")(a.source, a.target)
+
+
+def _calibrate_refusals(a: argparse.Namespace) -> None:
+    print(_lazy("reward.calibration:calibrate")(a.folder))
+
+
 def _parser() -> argparse.ArgumentParser:
     about = "Safety alignment of vision-language models by GRPO: data, warm start, training, evaluation, report."
     epilog = "Settings are written key=value. Every command takes --debug, which shows where an error comes from."
@@ -187,6 +195,16 @@ def _parser() -> argparse.ArgumentParser:
     actions = bench.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
     reward = _add(actions, "reward", _bench_reward, "rollouts a second through the rule rewards, on one core", "bench reward")
     reward.add_argument("--count", type=_count, default=1000, metavar="N", help="different rollouts (default: 1000)")
+
+    reward = _add(commands, "reward", None, "run rule rewards on files", "reward refusals answers.jsonl refusals.jsonl")
+    actions = reward.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
+    example = "reward refusals answers.jsonl refusals.jsonl"
+    refusals = _add(actions, "refusals", _refusals, "label answers as full, partial or no refusals", example)
+    refusals.add_argument("source", metavar="IN.jsonl", help='rows {"id", "prompt", "response"}; a prompt may be null')
+    refusals.add_argument("target", metavar="OUT.jsonl", help='rows {"id", "refusal": "full" | "partial" | "none"}')
+    example = "reward calibrate-refusals realdata/permissive"
+    calibrate = _add(actions, "calibrate-refusals", _calibrate_refusals, "measure those labels against people's", example)
+    calibrate.add_argument("folder", metavar="FOLDER", help="holds xstest/, pyrit/ or msts/ in their official layouts")
 
     _add(commands, "doctor", _doctor, "check this machine and its packages", "doctor")
     return parser

@@ -211,6 +211,7 @@ class Response:
         answer: The final answer handed to the person; None when no answer heading was found.
         citations: Rules cited in the risk assessment section, in order, without repetition.
         behaviour: What the answer does; None when there is no answer to look at.
+        fake_refusal: Whether the answer declines and then delivers after all; its behaviour is COMPLY.
         problems: Names of departures from the grammar; empty for a well-formed text.
     """
 
@@ -222,6 +223,7 @@ class Response:
     citations: tuple[Citation, ...] = ()
     behaviour: Behaviour | None = None
     problems: tuple[str, ...] = ()
+    fake_refusal: bool = False
 
     @property
     def parsed(self) -> bool:

@@ -15,7 +15,7 @@ from rl_align.pipeline.stages import Stage, StageFailed, run_stages
 from rl_align.runfiles.ledger import Ledger
 from rl_align.runfiles.manifest import seal
 
-COMMANDS = ("run", "seeds", "data", "status", "report", "eval", "doctor")
+COMMANDS = ("run", "seeds", "data", "status", "report", "eval", "reward", "doctor")
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def _raise(error: BaseException):
     return run
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "data make", "data sheet"])
+@pytest.mark.parametrize("command", [*COMMANDS, "data make", "data sheet", "reward refusals", "reward calibrate-refusals"])
 def test_every_command_has_help_with_an_example(command, capsys):
     with pytest.raises(SystemExit) as caught:
         main([*command.split(), "--help"])
@@ -59,6 +59,8 @@ def test_every_command_has_help_with_an_example(command, capsys):
         (["data", "make", "pictograms", "train=many"], "expected int"),
         (["data", "make", "pictograms", "--config", "/nonexistent.yaml"], "no such file"),
         (["data", "make", "photographs"], "photographs"),
+        (["reward", "refusals", "/nonexistent.jsonl", "out.jsonl"], "/nonexistent.jsonl: no such file"),
+        (["reward", "calibrate-refusals", "/nonexistent"], "/nonexistent: no such folder"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(arguments, part, capsys):

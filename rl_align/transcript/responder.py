@@ -25,7 +25,7 @@ from rl_align.errors import UserError
 from rl_align.policy.catalogue import Catalogue
 from rl_align.policy.citations import find_citations
 from rl_align.schema import Behaviour, Response
-from rl_align.transcript.behaviour import classify_behaviour
+from rl_align.transcript.behaviour import Shown, show
 
 TEXT_BEFORE_THINK = "text_before_think"
 THINK_MISSING = "think_missing"
@@ -161,6 +161,7 @@ def parse_response(text: str, catalogue: Catalogue | None = None, think_open: bo
     answer = _joined(bodies[_ANSWER], problems, ANSWER_MISSING, ANSWER_EMPTY, ANSWER_REPEATED)
     if any(safe is None for _, safe in answers):
         problems.append(ANSWER_UNLABELLED)
+    shown = _least_guarded(answers)
     return Response(
         raw=text,
         think=think,
@@ -168,8 +169,9 @@ def parse_response(text: str, catalogue: Catalogue | None = None, think_open: bo
         assessment=assessment,
         answer=answer,
         citations=find_citations(assessment, catalogue or Catalogue.load()) if assessment else (),
-        behaviour=_least_guarded(answers),
+        behaviour=shown.behaviour if shown else None,
         problems=tuple(problems),
+        fake_refusal=shown is not None and shown.fake_refusal,
     )
 
 
@@ -228,7 +230,7 @@ def _joined(
     return text
 
 
-def _least_guarded(answers: list[tuple[str, bool | None]]) -> Behaviour | None:
-    shown = {classify_behaviour(body, safe) for body, safe in answers if body}
+def _least_guarded(answers: list[tuple[str, bool | None]]) -> Shown | None:
+    shown = [show(body, safe) for body, safe in answers if body]
     order = (Behaviour.COMPLY, Behaviour.SAFE_COMPLETE, Behaviour.REFUSE)
-    return next((b for b in order if b in shown), None)
+    return min(shown, key=lambda one: (order.index(one.behaviour), not one.fake_refusal), default=None)
