@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -221,3 +221,27 @@ def test_kill_9_in_any_stage_and_the_same_command_continues(tmp_path):
 
 def test_durations_for_people():
     assert [seconds(s) for s in (0.0421, 9.4, 63.2, 723)] == ["0.042 s", "9.4 s", "63 s", "12 min 3 s"]
+
+
+def test_what_another_run_has_finished_is_taken_over_and_nothing_else(world, tmp_path_factory):
+    other = World(tmp_path_factory.mktemp("other"))
+    lines = [{"stage": "shout", "step": 1}, {"stage": "else", "step": 1}]
+    (world.folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    def run(**options) -> list[str]:
+        other.calls.clear()
+        stages = other.stages(**options)
+        stages[1] = replace(stages[1], lines=[other.folder / "metrics.jsonl"])
+        run_stages(other.folder, stages, other.lines.append, donors=[tmp_path_factory.mktemp("empty"), world.folder])
+        return list(other.calls)
+
+    assert run() == []
+    assert f"[1/2] words: taken over from {world.folder}" in other.lines
+    assert (other.folder / "shout" / "text").read_text() == "A"
+    assert [json.loads(line) for line in (other.folder / "metrics.jsonl").read_text().splitlines()] == lines[:1]
+    assert timings(other.folder) == timings(world.folder)
+    assert run() == [] and other.lines[-1].startswith("[2/2] shout: skipped")
+    assert run(loud=True) == ["shout"], "another configuration is not what the other run did"
+    assert (world.folder / "shout" / "text").read_text() == "A", "the other run is left as it was"
+    (world.folder / "shout" / "text").write_text("damaged")
+    assert run() == ["shout"], "a damaged output is not taken over"

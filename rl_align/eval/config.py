@@ -45,6 +45,7 @@ class EvalConfig:
     """What is measured, and how.
 
     Attributes:
+        models: Models of a run that are measured (base, sft, grpo); none named means all.
         max_tokens: Longest answer.
         temperature: Of the sampled pass; None is the training temperature in a run, and 1 elsewhere. The greedy pass always runs.
         sampled: Whether the sampled pass runs.
@@ -58,6 +59,7 @@ class EvalConfig:
         server: How models are served.
     """
 
+    models: list[str] = field(default_factory=list)
     max_tokens: int = 160
     temperature: Optional[float] = None  # noqa: UP045 (OmegaConf reads the annotation at run time)
     sampled: bool = True

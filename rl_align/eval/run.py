@@ -115,9 +115,7 @@ def _temperatures(cfg: EvalConfig) -> list[tuple[str, float]]:
     return [(GREEDY, 0.0), *([(SAMPLED, 1.0 if cfg.temperature is None else cfg.temperature)] if cfg.sampled else [])]
 
 
-def _ask(
-    due: Sequence[_Pass], servers: Mapping[str, Server], folders: Mapping[str, Path], logs: Path, cfg: EvalConfig
-) -> None:
+def _ask(due: Sequence[_Pass], servers: Mapping[str, Server], folders: Mapping[str, Path], logs: Path, cfg: EvalConfig) -> None:
     """Runs passes over servers that are up, all at once."""
 
     async def run() -> list[Any]:
@@ -180,7 +178,7 @@ def _identity(model: Path, splits: Mapping[str, Path | str], cfg: EvalConfig) ->
     """What recorded answers depend on. Model files count by size and time: hashing billions of weights takes minutes."""
     files = sorted(f for f in model.iterdir() if f.is_file()) if model.is_dir() else []
     settings = asdict(cfg)
-    for speed in ("max_connections", "servers_at_once", "request_timeout_s", "log_samples"):
+    for speed in ("models", "max_connections", "servers_at_once", "request_timeout_s", "log_samples"):
         del settings[speed]
     settings["server"] = {"dtype": cfg.server.dtype, "extra": cfg.server.extra}
     return {

@@ -31,17 +31,24 @@ def move_aside(folder: Path, stage: str, paths: Iterable[Path], shared: Iterable
         number += 1
     moved = []
     for path in shared:
-        lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
-        own = [_is_of(line, stage) for line in lines]
-        if any(own):
-            write_text(target / path.name, _text(line for line, mine in zip(lines, own, strict=True) if mine))
-            write_text(path, _text(line for line, mine in zip(lines, own, strict=True) if not mine))
+        own, others = lines_of(path, stage)
+        if own:
+            write_text(target / path.name, own)
+            write_text(path, others)
             moved.append(target / path.name)
     for path in paths:
         if path.exists():
             target.mkdir(parents=True, exist_ok=True)
             moved.append(path.rename(_free(target, path)))
     return moved
+
+
+def lines_of(path: Path, stage: str) -> tuple[str, str]:
+    """(a stage's lines, the other lines) of a JSON lines file; both empty where there is none."""
+    lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
+    own = [_is_of(line, stage) for line in lines]
+    mine = _text(line for line, is_own in zip(lines, own, strict=True) if is_own)
+    return mine, _text(line for line, is_own in zip(lines, own, strict=True) if not is_own)
 
 
 def _is_of(line: bytes, stage: str) -> bool:

@@ -40,6 +40,7 @@ class RunConfig:
         source: Where the items come from.
         warm_start: Whether there is one; without it GRPO begins from the base model.
         evaluate: Whether models are measured.
+        reuse: Other run folders. Stages that they have finished with the same configuration and inputs are taken over.
         pictograms: The procedural world.
         teacher: Who wrote the transcripts of the warm start.
         real_inputs: The mix of real records.
@@ -62,6 +63,7 @@ class RunConfig:
     source: Source = Source.pictograms
     warm_start: bool = True
     evaluate: bool = True
+    reuse: list[str] = field(default_factory=list)
     pictograms: PictogramsConfig = field(default_factory=PictogramsConfig)
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
     real_inputs: RealInputsConfig = field(default_factory=RealInputsConfig)
@@ -95,6 +97,9 @@ def resolve(config: RunConfig) -> RunConfig:
         key, problem, expected = problems[0]
         raise UserError(problem, where=key, expected=expected)
     check_eval(config.eval)
+    known = ["base", "sft", "grpo"] if config.warm_start else ["base", "grpo"]
+    if unknown := [name for name in config.eval.models if name not in known]:
+        raise UserError(f"there is no model {unknown[0]!r}", where="eval.models", expected=f"some of {', '.join(known)}")
     if config.source is Source.real_inputs and config.evaluate:
         raise UserError("there are no held-out splits of real inputs", where="evaluate", expected="false")
     _check_judges(config)

@@ -130,7 +130,8 @@ class Run:
     def models_to_measure(self) -> dict[str, Path]:
         """Name → folder."""
         middle = {"sft": self.models / "sft"} if self.config.warm_start else {}
-        return {"base": self.base, **middle, "grpo": self.models / "grpo"}
+        models, named = {"base": self.base, **middle, "grpo": self.models / "grpo"}, self.config.eval.models
+        return {name: path for name, path in models.items() if name in named or not named}
 
     def splits_to_measure(self) -> dict[str, Path]:
         """Name → parquet file."""
@@ -340,7 +341,7 @@ def run(config_path: str | Path, overrides: Sequence[str] = (), *, dry_run: bool
         wait_for_workers()
         work.folder.mkdir(parents=True, exist_ok=True)
         write_text(work.folder / "config.yaml", to_yaml(config))
-        timing = run_stages(work.folder, work.stages())
+        timing = run_stages(work.folder, work.stages(), donors=config.reuse)
         write_report(work.folder, config, timing)
 
 

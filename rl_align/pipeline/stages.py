@@ -19,6 +19,7 @@ from typing import Any
 from rl_align.config import config_hash
 from rl_align.errors import UserError
 from rl_align.pipeline.aside import move_aside
+from rl_align.pipeline.reuse import take_over
 from rl_align.runfiles.atomic import write_json, write_text
 from rl_align.runfiles.manifest import hash_file, hash_files
 
@@ -70,13 +71,20 @@ class StageFailed(Exception):
         self.traceback_file = traceback_file
 
 
-def run_stages(folder: Path | str, stages: Sequence[Stage], console: Callable[[str], None] = print) -> dict[str, float]:
+def run_stages(
+    folder: Path | str,
+    stages: Sequence[Stage],
+    console: Callable[[str], None] = print,
+    donors: Sequence[Path | str] = (),
+) -> dict[str, float]:
     """Run the stages that are not finished, in order, and record each as it finishes.
 
     Args:
         folder: The run folder.
         stages: The pipeline, in order.
         console: Gets one line when a stage is skipped, starts and ends.
+        donors: Other run folders. A stage that one of them has finished with the same configuration and the same inputs is
+            taken over from there.
 
     Returns:
         Stage name → seconds it took, also for those skipped (from their records).
@@ -96,6 +104,10 @@ def run_stages(folder: Path | str, stages: Sequence[Stage], console: Callable[[s
             continue
         console(f"{label}: started ({reason})")
         _begin(folder, stage, wanted, console)
+        donor = next((d for d in map(Path, donors) if _adopt(folder, stage, wanted, d)), None)
+        if donor is not None:
+            console(f"{label}: taken over from {donor}")
+            continue
         took = _run(folder, stage, wanted)
         console(f"{label}: done in {seconds(took)}")
     known = timings(folder)
@@ -169,6 +181,21 @@ def _run(folder: Path, stage: Stage, wanted: str) -> float:
     _begun_path(folder, stage).unlink(missing_ok=True)
     (folder / RECORDS / f"{stage.name}.traceback.txt").unlink(missing_ok=True)
     return took
+
+
+def _adopt(folder: Path, stage: Stage, wanted: str, donor: Path) -> bool:
+    """Whether a donor's finished stage is this one's now. What was copied is compared with what the donor recorded."""
+    record = _read(_record_path(donor, stage))
+    if record is None or record["hash"] != wanted or donor.resolve() == folder.resolve():
+        return False
+    within = [path for path in map(Path, stage.outputs) if path.is_relative_to(folder)]
+    if len(within) < len(stage.outputs) or not take_over(donor, folder, within, stage.name, stage.lines):
+        return False
+    if _outputs(folder, stage) != record["outputs"]:
+        return False
+    write_json(_record_path(folder, stage), {**record, "taken_from": str(donor)})
+    _begun_path(folder, stage).unlink(missing_ok=True)
+    return True
 
 
 def _begin(folder: Path, stage: Stage, wanted: str, console: Callable[[str], None]) -> None:
