@@ -111,6 +111,10 @@ def _seeds(a: argparse.Namespace) -> int | None:
     return _lazy("rl_align.pipeline.seeds:run_seeds")(a.config, a.overrides, a.n)
 
 
+def _ablate(a: argparse.Namespace) -> int | None:
+    return _lazy("rl_align.pipeline.ablation:ablate")(a.config, a.overrides, dry_run=a.dry_run)
+
+
 def _status(a: argparse.Namespace) -> None:
     print("\n".join(_lazy("rl_align.pipeline.status:status")(a.folder)))
 
@@ -161,6 +165,11 @@ def _parser() -> argparse.ArgumentParser:
     seeds = _add(commands, "seeds", _seeds, "run it with several seeds, then tabulate", f"seeds {quickstart} --n 3")
     _config(seeds)
     seeds.add_argument("--n", type=_count, default=3, metavar="N", help="number of seeds (default: 3)")
+
+    composition = "experiments/ablations/composition.yaml"
+    ablate = _add(commands, "ablate", _ablate, "compare arms of an experiment over seeds", f"ablate {composition} --dry-run")
+    _config(ablate)
+    ablate.add_argument("--dry-run", action="store_true", help="print the runs, and start nothing")
 
     data = _add(commands, "data", None, "make datasets", "data make pictograms --out data/pictograms train=4000")
     actions = data.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)

@@ -5,28 +5,19 @@ Running the same command again skips the runs that are finished and continues th
 
 from __future__ import annotations
 
-import ctypes
 import json
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from rl_align.config import config_hash, load_config
+from rl_align.config import load_config
 from rl_align.errors import UserError
-from rl_align.pipeline.stages import seconds
+from rl_align.pipeline.queue import RUN_COMMAND, read_summary, run_once
 from rl_align.runfiles.atomic import write_json, write_text
 
 #: The keys of a run's configuration that tell its runs apart.
 SEED_KEY, FOLDER_KEY = "seed", "folder"
-#: Written into a seed's run folder when it is finished: the hash of the configuration that it was made with.
-DONE = "seed.json"
-RUN_COMMAND = (sys.executable, "-m", "rl_align.cli", "run")
-_PR_SET_PDEATHSIG = 1
 
 
 def run_seeds(
@@ -65,25 +56,11 @@ def run_seeds(
     for number, seed in enumerate(range(first, first + n), start=1):
         folder = root / f"seed-{seed}"
         settings = [*overrides, f"{SEED_KEY}={seed}", f"{FOLDER_KEY}={json.dumps(str(folder), ensure_ascii=False)}"]
-        wanted = config_hash(load_config(config_class, config_path, settings))
         label = f"[seed {seed}, {number}/{n}]"
-        if _finished(folder, wanted):
-            console(f"{label}: skipped, finished in {folder}")
+        if run_once(config_path, settings, folder, config_class, command, label, console):
+            finished[seed] = folder
         else:
-            console(f"{label}: started in {folder}")
-            start = time.monotonic()
-            code = _run_one([*command, str(config_path), *settings])
-            took = seconds(time.monotonic() - start)
-            if code == 2:
-                what = f"the run with seed {seed} was refused"
-                raise UserError(what, where=str(config_path), fix="see the line above")
-            if code != 0 or not (folder / "summary.json").is_file():
-                console(f"{label}: failed with exit code {code} after {took}")
-                failed.append(seed)
-                continue
-            write_json(folder / DONE, {"hash": wanted})
-            console(f"{label}: done in {took}")
-        finished[seed] = folder
+            failed.append(seed)
     if not finished:
         raise UserError("no seed finished", where=str(root), fix="see the lines above, and run the same command again")
     _write_table(root, finished, failed, console)
@@ -129,49 +106,12 @@ def markdown_table(aggregated: Mapping[str, Any], seeds: Sequence[int]) -> str:
 
 
 def _write_table(root: Path, finished: Mapping[int, Path], failed: list[int], console: Callable[[str], None]) -> None:
-    summaries = [_summary(folder) for folder in finished.values()]
+    summaries = [read_summary(folder) for folder in finished.values()]
     aggregated = aggregate(summaries)
     table = markdown_table(aggregated, list(finished))
     write_json(root / "seeds.json", {"seeds": list(finished), "failed": failed, **aggregated})
     write_text(root / "seeds.md", table)
     console(f"{table}\nwritten to {root / 'seeds.md'} and {root / 'seeds.json'}")
-
-
-def _summary(folder: Path) -> dict[str, Any]:
-    path = folder / "summary.json"
-    try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise UserError("the summary is damaged", where=str(path), fix=f"run `rl-align report {folder}`") from error
-    if not isinstance(value, dict):
-        raise UserError("the summary is not a mapping", where=str(path), fix=f"run `rl-align report {folder}`")
-    return value
-
-
-def _finished(folder: Path, wanted: str) -> bool:
-    try:
-        return (folder / "summary.json").is_file() and json.loads((folder / DONE).read_bytes())["hash"] == wanted
-    except (OSError, ValueError, TypeError, KeyError):
-        return False
-
-
-def _run_one(command: Sequence[str]) -> int:
-    """Run to the end; the run dies with this process, and gets a moment to clean up when this is interrupted."""
-    process = subprocess.Popen(command, preexec_fn=_die_with_parent if sys.platform == "linux" else None)
-    try:
-        return process.wait()
-    except BaseException:
-        process.terminate()
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        raise
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _numbers(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], float]]:
