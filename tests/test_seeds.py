@@ -106,7 +106,7 @@ def test_a_failed_seed_does_not_stop_the_others_and_is_tried_again(queue):
 
 
 def test_bad_input_stops_the_queue_at_once(queue):
-    with pytest.raises(UserError, match="seed 4 was refused"):
+    with pytest.raises(UserError, match=r"seed 4, 1/3\] was refused"):
         queue.run("fail=4", "code=2")
     assert queue.order() == "+4"
     with pytest.raises(UserError, match="unknown key nope"):
