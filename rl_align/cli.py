@@ -116,11 +116,11 @@ def _status(a: argparse.Namespace) -> None:
 
 
 def _evaluate(a: argparse.Namespace) -> int | None:
-    return _lazy("rl_align.pipeline.run:evaluate")(a.folder, a.overrides)
+    return _lazy("rl_align.pipeline.evaluate:evaluate")(a.folder, a.overrides)
 
 
 def _report(a: argparse.Namespace) -> int | None:
-    return _lazy("rl_align.pipeline.run:report")(a.folder)
+    return _lazy("rl_align.pipeline.report:report")(a.folder)
 
 
 def _judge_train(a: argparse.Namespace) -> int | None:
