@@ -144,7 +144,7 @@ def _refusals(a: argparse.Namespace) -> None:
 
 
 def _calibrate_refusals(a: argparse.Namespace) -> None:
-    print(_lazy("reward.calibration:calibrate")(a.folder))
+    print(_lazy("reward.refusal_calibration:calibrate")(a.folder))
 
 
 def _parser() -> argparse.ArgumentParser:

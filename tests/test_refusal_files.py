@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reward.calibration import MSTS, PYRIT, XSTEST, Labelled, calibrate, left_out, pyrit, supported, xstest
+from reward.refusal_calibration import MSTS, PYRIT, XSTEST, Labelled, calibrate, left_out, pyrit, supported, xstest
 from reward.refusals import label_file
 from rl_align.cli import main
 from rl_align.errors import UserError
