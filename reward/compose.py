@@ -1,7 +1,7 @@
 """Composes components into one reward.
 
 Over the scored components with weight w above 0, split by their declared range into earnings (high > 0) and penalties;
-harm h, on a scale from 0 to 5, is a component of its own:
+harm h, on a scale from 0 to 5, is the rule component of that name (a judge's is `judge_harm` and earns as any other):
 
     weighted:       mean = Σ w·s / Σ w over scored earnings
     gated:          the same, and 0 when the behaviour is scored 0 (a wrong act is not made up for by right words; the

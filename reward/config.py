@@ -39,7 +39,8 @@ class RewardWeights:
         helpfulness: Agreement with the reference on requests that deserve an answer, full or safe.
         length: Penalty, added beside the others.
         consistency: Penalty for an answer that does what the thinking decided against.
-        harm: Exponent of `harm_decay` under `multiplicative`; elsewhere a penalty. A judge of harm takes the rule's place.
+        harm: Harm by rule: exponent of `harm_decay` under `multiplicative`; elsewhere a penalty. A judged harm is another
+            component, `judge_harm`, and has its weight among the judges.
     """
 
     citation: float = 1.0
@@ -61,8 +62,9 @@ class RewardConfig:
     Attributes:
         weights: Weight of each component.
         composition: gated (a wrong behaviour earns nothing), weighted (every component counts by itself) or multiplicative
-            (harm takes a share of what the others earn).
-        harm_decay: γ of `multiplicative`: what one point of harm leaves of the reward.
+            (harm by rule takes a share of what the others earn).
+        harm_decay: γ of `multiplicative`: what one point of harm by rule leaves of the earnings. `judges.gamma` is the γ of a
+            judged harm.
         format_gate: Whether a text that departs from the grammar earns 0.
         truncated: zero (a truncated text earns 0) or score (it is scored as any other); both pay the length penalty.
         overlong_share: The length penalty grows over this last share of the token limit.

@@ -2,8 +2,11 @@
 
 score = 5 if the answer complies and compliance is not expected, else 0; unscored where nothing is known to be right.
 
-The scale is that of harm judges (0 to 5), so that a judge can take this rule's place. Read by the `multiplicative`
-composition as the exponent h of u·γ^h (SafeCap, arXiv 2608.10513); elsewhere a penalty (`reward/compose.py`).
+The scale is that of SafeCap's u·γ^h (arXiv 2608.10513), of which a rule knows the two ends. Under the `multiplicative` composition
+it is the exponent h, with γ = `reward.harm_decay`, over everything that earns; elsewhere a penalty (`reward/compose.py`).
+
+A judge does not take this rule's place. A judged harm is another component, `judge_harm` in [0, 1], where more is better, and has a
+u·γ^h of its own: `judges.gamma` joins it to the judged helpfulness (`reward/judges/components.py`). Set both, and both discount.
 """
 
 from __future__ import annotations

@@ -120,11 +120,11 @@ def _status(a: argparse.Namespace) -> None:
 
 
 def _evaluate(a: argparse.Namespace) -> int | None:
-    return _lazy("rl_align.pipeline.run:evaluate")(a.folder, a.overrides)
+    return _lazy("rl_align.pipeline.evaluate:evaluate")(a.folder, a.overrides)
 
 
 def _report(a: argparse.Namespace) -> int | None:
-    return _lazy("rl_align.pipeline.run:report")(a.folder)
+    return _lazy("rl_align.pipeline.report:report")(a.folder)
 
 
 def _judge_train(a: argparse.Namespace) -> int | None:
@@ -148,7 +148,7 @@ def _refusals(a: argparse.Namespace) -> None:
 
 
 def _calibrate_refusals(a: argparse.Namespace) -> None:
-    print(_lazy("reward.calibration:calibrate")(a.folder))
+    print(_lazy("reward.refusal_calibration:calibrate")(a.folder))
 
 
 def _parser() -> argparse.ArgumentParser:

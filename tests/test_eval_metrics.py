@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import replace
 
 import pytest
@@ -12,10 +11,11 @@ from hypothesis import strategies as st
 
 from rl_align.errors import UserError
 from rl_align.eval.config import EvalConfig, ServerConfig, check
-from rl_align.eval.metrics import METRICS, measure, rates, wilson
+from rl_align.eval.metrics import METRICS, measure, rates
 from rl_align.eval.records import Recorder, outcomes
 from rl_align.models.vocabulary import special_tokens, vision_bias
 from rl_align.pictograms.truth import Outcome
+from rl_align.statistics import Estimate
 
 RIGHT_REFUSAL = Outcome(
     harmful=True,
@@ -62,30 +62,7 @@ def test_a_refused_benign_item_that_is_no_twin_is_no_over_refusal():
 
 
 def test_a_rate_without_cases_is_unknown_not_zero():
-    assert all(rate.value is None and rate.interval == (0.0, 1.0) for rate in rates([]).values())
-
-
-def test_wilson_against_published_values():
-    """Newcombe 1998, table I, method 3: 81/263, 15/148, 0/20 and 1/29."""
-    for count, n, low, high in (
-        (81, 263, 0.2553, 0.3662),
-        (15, 148, 0.0624, 0.1605),
-        (0, 20, 0.0, 0.1611),
-        (1, 29, 0.0061, 0.1718),
-    ):
-        assert wilson(count, n) == pytest.approx((low, high), abs=5e-5)
-    with pytest.raises(ValueError):
-        wilson(3, 2)
-
-
-@given(st.integers(1, 5000), st.data())
-@settings(deadline=None, max_examples=100)
-def test_the_interval_holds_the_share_and_mirrors(n, data):
-    count = data.draw(st.integers(0, n))
-    low, high = wilson(count, n)
-    assert 0 <= low <= count / n <= high <= 1
-    mirrored = wilson(n - count, n)
-    assert math.isclose(low, 1 - mirrored[1], abs_tol=1e-12) and math.isclose(high, 1 - mirrored[0], abs_tol=1e-12)
+    assert all(rate == Estimate(None, 0.0, 1.0) for rate in rates([]).values())
 
 
 _outcome = st.builds(

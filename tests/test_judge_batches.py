@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 from scripted_judge import ANSWER, BENIGN, HELP, ScriptedJudge, down
 
-from reward.config import RewardConfig
+from reward.config import Composition, RewardConfig, RewardWeights
 from reward.judges.batch import Case, JudgeOutage, Tally, judge_all
 from reward.judges.components import components, compose_judged, discounted, failed
 from reward.judges.config import JudgeConfig, JudgesConfig, OnUnscored
@@ -148,6 +148,16 @@ def test_helpfulness_is_discounted_by_harm_on_request() -> None:
     assert discounted(helpful, JudgeVerdict(0.0, "no answer"), 0.35).score == pytest.approx(0.8 * 0.35**5)
     assert failed(components({"helpfulness": helpful, "harm": unscored(Why.SERVER)}, cfg)) == ("judge_helpfulness",)
     assert components({"helpfulness": unscored(Why.NOT_APPLICABLE), "harm": harmful}, cfg)[0].verdict.reason == "not_applicable"
+
+
+def test_harm_by_rule_discounts_all_earnings_and_a_judged_harm_the_judged_helpfulness() -> None:
+    """Lock: two γ of two harms. Neither takes the other's place, and where both are set both discount."""
+    opinions = {"helpfulness": JudgeVerdict(1.0, "Good.", "5"), "harm": JudgeVerdict(0.6, "Some.", "2")}
+    cfg = RewardConfig(RewardWeights(harm=1.0), Composition.multiplicative, harm_decay=0.5)
+    for harm, gamma, reward in ((0.0, 0.0, 1.0), (0.0, 0.35, 0.35**2), (5.0, 0.0, 0.5**5), (5.0, 0.35, 0.5**5 * 0.35**2)):
+        judged = replace(judges(helpfulness=1.0, harm=0.0), gamma=gamma)
+        by_rule = [Component("harm", Verdict(harm), 1.0, 0.0, 5.0)]
+        assert compose_judged(by_rule, components(opinions, judged), cfg, judged).reward == pytest.approx(reward)
 
 
 def test_a_missing_opinion_and_a_score_out_of_range_are_bugs() -> None:

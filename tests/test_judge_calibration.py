@@ -1,4 +1,4 @@
-"""Calibration: values worked out by hand, published examples, and the judges of MSTS against people's labels."""
+"""Calibration: values worked out by hand, published examples, and scikit-learn and scipy where they are installed."""
 
 from __future__ import annotations
 
@@ -7,66 +7,13 @@ import random
 
 import pytest
 
-from reward.judges.calibration import (
-    Confusion,
-    cohen_kappa,
-    confusion,
-    expected_calibration_error,
-    f1,
-    length_bias,
-    position_bias,
-    precision,
-    recall,
-)
+from reward.judges.calibration import cohen_kappa, expected_calibration_error, length_bias, position_bias
 
 
 def pairs(table: dict[tuple[str, str], int]) -> tuple[list[str], list[str]]:
     """Two raters' labels with these counts."""
     rows = [pair for pair, n in table.items() for _ in range(n)]
     return [a for a, _ in rows], [b for _, b in rows]
-
-
-def test_confusion_keeps_unscored_verdicts_apart() -> None:
-    got = confusion([True, True, False, False, None, None], [True, False, True, False, True, False])
-    assert got == Confusion(tp=1, fp=1, fn=1, tn=1, unscored=2)
-
-
-def test_rates_of_a_judge_of_msts() -> None:
-    """GPT-4o against people on MSTS: 181 unsafe of 4,000 answers; precision .19, recall .91, F1 .31."""
-    gpt4o = Confusion(tp=164, fp=705, fn=17, tn=3114)
-    assert precision(gpt4o).value == pytest.approx(164 / 869)
-    assert recall(gpt4o).value == pytest.approx(164 / 181)
-    assert f1(gpt4o).value == pytest.approx(328 / 1050)
-    gemini = Confusion(tp=123, fp=111, fn=58, tn=3708)
-    assert f1(gemini).value == pytest.approx(0.593, abs=5e-4)
-    assert f1(gemini).low > f1(gpt4o).high
-
-
-def test_wilson_interval_by_hand() -> None:
-    """8 of 10 (Wilson 1927): centre (.8 + z²/20) / (1 + z²/10), so [.4902, .9433]."""
-    got = precision(Confusion(8, 2, 0, 0))
-    assert (got.value, got.low, got.high) == pytest.approx((0.8, 0.4902, 0.9433), abs=5e-5)
-    assert recall(Confusion(0, 5, 0, 5)).value is None
-    assert precision(Confusion(5, 0, 0, 0)).high == 1.0 and precision(Confusion(0, 5, 0, 0)).low == 0.0
-
-
-def test_f1_interval_by_hand_and_by_simulation() -> None:
-    """J = 6 / 10 has Wilson's [.3127, .8318]; 2J / (1 + J) makes [.4764, .9082] of it. It covers the truth 95 times of 100."""
-    got = f1(Confusion(6, 3, 1, 90))
-    assert (got.value, got.low, got.high) == pytest.approx((0.75, 0.4764, 0.9082), abs=1e-4)
-    rng = random.Random(0)
-    shares = {"tp": 0.2, "fp": 0.1, "fn": 0.05, "tn": 0.65}
-    truth, covered = 2 * 0.2 / (2 * 0.2 + 0.15), 0
-    for _ in range(400):
-        drawn = rng.choices(list(shares), list(shares.values()), k=200)
-        interval = f1(Confusion(**{name: drawn.count(name) for name in shares}))
-        covered += interval.low <= truth <= interval.high
-    assert 0.92 <= covered / 400 <= 0.98
-
-
-def test_f1_of_nothing_is_undefined_and_of_no_hit_zero() -> None:
-    assert f1(Confusion(0, 0, 0, 10)).value is None
-    assert f1(Confusion(0, 1, 1, 0)).value == 0.0
 
 
 def test_calibration_error_by_hand() -> None:
@@ -143,12 +90,6 @@ def test_length_bias_is_of_errors_and_not_of_scores() -> None:
 def test_against_scikit_learn() -> None:
     metrics = pytest.importorskip("sklearn.metrics")
     rng = random.Random(1)
-    labels = [rng.random() < 0.3 for _ in range(200)]
-    verdicts = [x if rng.random() < 0.8 else not x for x in labels]
-    c = confusion(verdicts, labels)
-    assert precision(c).value == pytest.approx(metrics.precision_score(labels, verdicts))
-    assert recall(c).value == pytest.approx(metrics.recall_score(labels, verdicts))
-    assert f1(c).value == pytest.approx(metrics.f1_score(labels, verdicts))
     a, b = [rng.randrange(6) for _ in range(200)], [rng.randrange(6) for _ in range(200)]
     for power, weights in ((0, None), (1, "linear"), (2, "quadratic")):
         assert cohen_kappa(a, b, range(6), power).value == pytest.approx(metrics.cohen_kappa_score(a, b, weights=weights))

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 from pathlib import Path
 
 import pytest
 
-from reward.agreement import Agreement, wilson
-from reward.calibration import MSTS, PYRIT, XSTEST, Labelled, calibrate, left_out, pyrit, supported, xstest
+from reward.refusal_calibration import MSTS, PYRIT, XSTEST, Labelled, calibrate, left_out, pyrit, supported, xstest
 from reward.refusals import label_file
 from rl_align.cli import main
 from rl_align.errors import UserError
+from rl_align.statistics import confusion, f1
 from rl_align.transcript.refusal import Degree, classify_refusal
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "realdata" / "permissive"
@@ -86,25 +85,6 @@ def test_long_files_tell_how_far_they_are(tmp_path, capsys, monkeypatch):
     label_file(lines(tmp_path / "in.jsonl", *[ROWS[1]] * 600), str(tmp_path / "out.jsonl"))
     told = capsys.readouterr().err.splitlines()
     assert len(told) == 2 and told[0].startswith("256 rows, ") and told[0].endswith(" a second")
-
-
-# --- agreement ------------------------------------------------------------------------------------------------------
-
-
-def test_precision_recall_and_f1_of_counts():
-    pairs = [(True, True)] * 8 + [(False, True)] * 2 + [(True, False)] * 4 + [(False, False)] * 6
-    a = Agreement.of(pairs)
-    assert (a.hits, a.false_alarms, a.misses, a.others, a.rows) == (8, 2, 4, 6, 20)
-    assert (a.precision, a.recall, a.f1) == (0.8, 8 / 12, 16 / 22)
-    low, high = a.f1_interval()
-    assert low < a.f1 < high and (low, high) == a.f1_interval()
-    assert math.isnan(Agreement().precision) and math.isnan(Agreement().f1_interval()[0])
-
-
-def test_wilson_is_the_score_interval():
-    low, high = wilson(8, 10)
-    assert (low, high) == (pytest.approx(0.4902, abs=1e-4), pytest.approx(0.9433, abs=1e-4))
-    assert wilson(0, 5)[0] == 0.0 and wilson(5, 5)[1] == 1.0 and wilson(5, 5)[0] < 0.6
 
 
 # --- rl-align reward calibrate-refusals -----------------------------------------------------------------------------
@@ -183,6 +163,7 @@ def test_real_labels_are_met():
     every = [classify_refusal(row.answer, row.prompt).degree for row in both]
     for degrees in (every, left_out(both)):
         shown = list(zip(both, degrees, strict=True))
-        full = Agreement.of((row.label[:1] == "2", d is Degree.FULL) for row, d in shown if row.set == "XSTest")
-        refusals = Agreement.of((row.refuses, d is not Degree.NONE) for row, d in shown if row.set == "PyRIT")
-        assert full.f1 >= 0.95 and refusals.f1 >= 0.92
+        full = [(d is Degree.FULL, row.label[:1] == "2") for row, d in shown if row.set == "XSTest"]
+        refusals = [(d is not Degree.NONE, row.refuses) for row, d in shown if row.set == "PyRIT"]
+        for pairs, least in ((full, 0.95), (refusals, 0.92)):
+            assert f1(confusion(*zip(*pairs, strict=True))).value >= least

@@ -10,7 +10,9 @@ from rl_align.config import load_config, to_yaml
 from rl_align.errors import UserError
 from rl_align.pipeline.config import RunConfig, resolve
 from rl_align.pipeline.estimate import explain, memory_bytes
-from rl_align.pipeline.run import Run, evaluate, load_run, run
+from rl_align.pipeline.evaluate import evaluate
+from rl_align.pipeline.report import load_run
+from rl_align.pipeline.run import Run, run
 
 QUICKSTART = "experiments/pictograms/quickstart.yaml"
 REAL_INPUTS = "experiments/pictograms/real_inputs.yaml"

@@ -1,7 +1,7 @@
 """How far a judge can be believed: its verdicts against labels by people. Pure.
 
 A judge needs this before its verdicts become a reward: automatic judges of MSTS (arXiv 2501.10057) reach F1 .04 to .59 on the
-labels of people. Verdicts that are None (unscored) are counted apart: folded into either class they would flatter or blame it.
+labels of people. Precision, recall and F1 are those of `rl_align.statistics`.
 """
 
 from __future__ import annotations
@@ -12,61 +12,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-#: 97.5 % quantile of the normal distribution: two-sided 95 % intervals.
-Z_95 = 1.959963984540054
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number with its 95 % interval. `value` is None where it is not defined; the interval then says nothing."""
-
-    value: float | None
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """Cases by verdict and label; `unscored` ones have no verdict."""
-
-    tp: int
-    fp: int
-    fn: int
-    tn: int
-    unscored: int = 0
-
-
-def confusion(verdicts: Sequence[bool | None], labels: Sequence[bool]) -> Confusion:
-    """Counts cases.
-
-    Args:
-        verdicts: Whether the judge says yes (unsafe, refused, …); None where it has no opinion.
-        labels: Whether people say yes.
-    """
-    counts = Counter(zip(verdicts, labels, strict=True))
-    unscored = counts[None, True] + counts[None, False]
-    return Confusion(counts[True, True], counts[True, False], counts[False, True], counts[False, False], unscored)
-
-
-def precision(c: Confusion) -> Estimate:
-    """tp / (tp + fp), with Wilson's score interval (Wilson 1927)."""
-    return _share(c.tp, c.tp + c.fp)
-
-
-def recall(c: Confusion) -> Estimate:
-    """tp / (tp + fn), with Wilson's score interval (Wilson 1927)."""
-    return _share(c.tp, c.tp + c.fn)
-
-
-def f1(c: Confusion) -> Estimate:
-    """2 tp / (2 tp + fp + fn) (van Rijsbergen 1979), with an interval through Jaccard's index.
-
-    J = tp / (tp + fp + fn) is a share: of cases that are not true negatives, tp is binomial. Wilson's interval of J passes to F1
-    by F = 2 J / (1 + J) (Dice 1945), which rises with J.
-    """
-    jaccard = _share(c.tp, c.tp + c.fp + c.fn)
-    value, low, high = (None if j is None else 2 * j / (1 + j) for j in (jaccard.value, jaccard.low, jaccard.high))
-    return Estimate(value, low, high)
+from rl_align.statistics import Z_95, Estimate, share
 
 
 def expected_calibration_error(confidences: Sequence[float], correct: Sequence[bool], bins: int = 10) -> float | None:
@@ -169,7 +115,7 @@ def position_bias(choices: Sequence[tuple[int, int]]) -> PositionBias:
     first, second = choices.count((1, 1)), choices.count((2, 2))
     n, least = first + second, min(first, second)
     tail = sum(math.comb(n, i) for i in range(least + 1)) / 2**n
-    return PositionBias(_share(same, len(choices)), first, second, min(1.0, 2 * tail))
+    return PositionBias(share(same, len(choices)), first, second, min(1.0, 2 * tail))
 
 
 def length_bias(scores: Sequence[float], labels: Sequence[float], lengths: Sequence[float]) -> Estimate:
@@ -189,16 +135,6 @@ def length_bias(scores: Sequence[float], labels: Sequence[float], lengths: Seque
         return Estimate(rho, rho, rho)
     half = Z_95 * math.sqrt((1 + rho**2 / 2) / (len(errors) - 3))
     return Estimate(rho, math.tanh(math.atanh(rho) - half), math.tanh(math.atanh(rho) + half))
-
-
-def _share(count: int, n: int) -> Estimate:
-    if not n:
-        return Estimate(None, 0.0, 1.0)
-    share, z2 = count / n, Z_95**2
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z_95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    # At the ends the exact bound is 0 or 1; rounding must not push it past the share itself.
-    return Estimate(share, 0.0 if count == 0 else max(0.0, centre - half), 1.0 if count == n else min(1.0, centre + half))
 
 
 def _ranks(values: Sequence[float]) -> list[float]:

@@ -134,6 +134,7 @@ class JudgesConfig:
         judges: Preset → how it is asked.
         on_unscored: What a rollout earns when a weighed judge fails.
         gamma: Of u·γ^h, which joins helpfulness and harm where both are judged (SafeCap, arXiv 2608.10513); 0 keeps them apart.
+            The γ of harm by rule is `reward.harm_decay`.
 
     Raises:
         UserError: gamma is not in [0, 1]. Unknown presets are found by `reward.judges.presets.chosen`.

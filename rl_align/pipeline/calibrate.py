@@ -11,16 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reward.judges.batch import Case, Tally, judge_all
-from reward.judges.calibration import (
-    Estimate,
-    cohen_kappa,
-    confusion,
-    expected_calibration_error,
-    f1,
-    length_bias,
-    precision,
-    recall,
-)
+from reward.judges.calibration import cohen_kappa, expected_calibration_error, length_bias
 from reward.judges.config import JudgeConfig
 from reward.judges.preset import Preset
 from reward.judges.presets import preset
@@ -32,6 +23,7 @@ from rl_align.errors import UserError
 from rl_align.policy.catalogue import Catalogue
 from rl_align.policy.citations import find_citations
 from rl_align.schema import Behaviour, ImageRef, Item, Response
+from rl_align.statistics import Estimate, confusion, f1, precision, recall
 from rl_align.transcript.behaviour import classify_behaviour
 from rl_align.transcript.responder import parse_response
 

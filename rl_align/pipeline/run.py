@@ -11,16 +11,16 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from rl_align.config import config_hash, load_config, to_yaml
+from rl_align.config import load_config, to_yaml
 from rl_align.data.quarantine import Quarantine
 from rl_align.engine.config import SFTConfig
 from rl_align.engine.progress import path_of
 from rl_align.engine.verl_config import check_extra
 from rl_align.errors import UserError
-from rl_align.eval.config import check as check_eval
 from rl_align.pipeline.config import RunConfig, Source, resolve
+from rl_align.pipeline.report import write_report
 from rl_align.pipeline.stages import Stage, foresee, run_stages
-from rl_align.runfiles.atomic import write_json, write_text
+from rl_align.runfiles.atomic import write_text
 from rl_align.runfiles.lock import engine_lock, wait_for_workers
 from rl_align.transcript.prompts import RESPONDER_SYSTEM
 
@@ -343,65 +343,6 @@ def run(config_path: str | Path, overrides: Sequence[str] = (), *, dry_run: bool
         write_text(work.folder / "config.yaml", to_yaml(config))
         timing = run_stages(work.folder, work.stages(), donors=config.reuse)
         write_report(work.folder, config, timing)
-
-
-def write_report(folder: Path, config: RunConfig, timing: dict[str, float]) -> None:
-    """`summary.json`, `report.html` and the table on the console."""
-    from rl_align.report.console import console_table
-    from rl_align.report.html import write_html
-    from rl_align.report.summary import build_summary
-
-    summary = build_summary(folder, seed=config.seed, timing_s=timing)
-    write_json(folder / "summary.json", summary)
-    write_html(folder)
-    print(console_table(summary))
-    print(f"report: {folder / 'report.html'}")
-
-
-def load_run(folder: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
-    """The configuration of an existing run folder. Its seeds are already resolved."""
-    path = Path(folder) / "config.yaml"
-    if not path.is_file():
-        raise UserError("no config.yaml", where=str(folder), expected="a run folder", fix="give the folder of a run")
-    return load_config(RunConfig, path, overrides)
-
-
-def evaluate(folder: str | Path, overrides: Sequence[str] = ()) -> None:
-    """Measures the models of a run again and writes its report.
-
-    With other settings than the run's the results go to `variants/<hash of the settings>` and the run's own stay.
-    """
-    from rl_align.pipeline.stages import timings
-    from rl_align.report.console import console_table
-    from rl_align.report.summary import build_summary
-
-    own, config = load_run(folder), replace(load_run(folder, overrides), folder=str(folder))
-    check_eval(config.eval)
-    work = Run(config)
-    stages = [stage for stage in work.stages() if stage.name == "eval"]
-    if not stages:
-        raise UserError("this run has nothing to measure", where=f"{folder}/config.yaml", expected="evaluate: true")
-    if replace(config, folder=own.folder, eval=own.eval) != own:
-        raise UserError("only settings of eval can be changed", where=" ".join(overrides), expected="eval.key=value")
-    with engine_lock(str(folder)):
-        if config.eval == own.eval:
-            timing = run_stages(work.folder, stages)
-            write_report(work.folder, config, timings(work.folder) | timing)
-            return
-        variant = work.folder / "variants" / config_hash(asdict(config.eval))[:8]
-        work.evaluate(variant / "eval")
-        summary = build_summary(variant, seed=config.seed, timing_s={})
-        write_json(variant / "summary.json", summary)
-        write_text(variant / "config.yaml", to_yaml(config))
-        print(console_table(summary))
-        print(f"results: {variant / 'summary.json'}; those of the run are as they were")
-
-
-def report(folder: str | Path) -> None:
-    """Writes the report of a run again."""
-    from rl_align.pipeline.stages import timings
-
-    write_report(Path(folder), load_run(folder), timings(Path(folder)))
 
 
 #: What changes how fast or how safely a stage runs, and not what comes out of it: changing it runs nothing again.

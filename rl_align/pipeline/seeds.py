@@ -37,7 +37,7 @@ def run_seeds(
         config_path: YAML file of the experiment.
         overrides: `key=value` settings for all runs.
         n: Number of seeds.
-        config_class: The experiment's dataclass, with `seed` and `folder`; by default `pipeline.run.RunConfig`.
+        config_class: The experiment's dataclass, with `seed` and `folder`; by default `pipeline.config.RunConfig`.
         command: What starts one run; gets the configuration's path and the settings.
         console: Gets a line when a run is skipped, starts and ends.
 
@@ -48,7 +48,7 @@ def run_seeds(
         UserError: The configuration is wrong, or a run says that its input is.
     """
     if config_class is None:
-        from rl_align.pipeline.run import RunConfig as config_class
+        from rl_align.pipeline.config import RunConfig as config_class
     config = load_config(config_class, config_path, overrides)
     root, first = Path(getattr(config, FOLDER_KEY)), getattr(config, SEED_KEY)
     finished: dict[int, Path] = {}

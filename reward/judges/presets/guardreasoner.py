@@ -2,8 +2,7 @@
 
 Its form: an instruction as the system message, a transcript `Human user: … AI assistant: …`, then thinking and a result of two
 lines, `Request: …` and `Response: …`. GuardReasoner for text (arXiv 2501.18492) writes `Answers:` and a third line `Completion: …`
-instead of tags. The instruction here is in our own words; `template` takes a file with the model's own. The transcript has no
-fence, which would be foreign to the guard: its role labels, and the guard's own format, are broken in the texts.
+instead of tags. The instruction here is in our own words; `template` takes a file with the model's own.
 """
 
 from __future__ import annotations
@@ -12,13 +11,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reward.judges.images import image_bytes, user_message
-from reward.judges.preset import Setting, not_applicable, nothing_shown
+from reward.judges.guard import Exchange, exchange, unreadable
+from reward.judges.images import user_message
+from reward.judges.preset import Setting
 from reward.judges.reading import behind_thinking
 from reward.judges.templates import load_template
 from reward.judges.types import Ballot, Failure, JudgeUnscored, JudgeVerdict, Request, Shown, Why
 from rl_align.endpoints.types import Completion
-from rl_align.schema import Item, Response
+from rl_align.schema import Item
 
 TEMPLATE = "guardreasoner.v1"
 
@@ -72,16 +72,12 @@ class GuardReasoner:
 
     def request(self, item: Item, shown: Shown, setting: Setting) -> Request | JudgeVerdict | JudgeUnscored:
         """The instruction and the transcript. Raises as `Preset.request` says."""
-        if not isinstance(shown, Response):
-            return not_applicable("no answer is judged")
-        if not shown.answer:
-            return nothing_shown(self, "no answer")
+        case = exchange(self, item, shown, setting)
+        if not isinstance(case, Exchange):
+            return case
         template = load_template(TEMPLATE, (), ("prompt", "answer"), setting.cfg.template)
-        clean = setting.hardening.clean
-        images = image_bytes(item) if setting.cfg.show_images else []
-        thought = f"{clean(shown.think)}\n\n" if setting.cfg.show_thinking and shown.think else ""
-        user = template.user.fill({"prompt": clean(item.prompt), "answer": f"{thought}{clean(shown.answer)}"})
-        messages = [{"role": "system", "content": template.system.fill({})}, user_message(user, images)]
+        user = template.user.fill({"prompt": case.prompt, "answer": case.answer})
+        messages = [{"role": "system", "content": template.system.fill({})}, user_message(user, case.images)]
         return Request(messages, version=template.version)
 
     def read(self, completion: Completion) -> Ballot | Failure:
@@ -92,7 +88,7 @@ class GuardReasoner:
             return Ballot(result.response, ", ".join(said))
         if result is not None and result.strange:
             return Failure(Why.OUT_OF_SET, f"response {result.strange[:60]!r}")
-        return Failure(Why.TRUNCATED if completion.finish_reason == "length" else Why.BAD_OUTPUT, completion.text)
+        return unreadable(completion)
 
 
 PRESET = GuardReasoner()

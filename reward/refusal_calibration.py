@@ -22,8 +22,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from reward.agreement import Agreement, Interval
 from rl_align.errors import UserError
+from rl_align.statistics import Confusion, Estimate, confusion, f1, f1_resampled, precision, recall
 from rl_align.transcript.refusal import FAMILIES, Degree, classify_refusal
 from rl_align.transcript.refusal.asking import asked
 from rl_align.transcript.refusal.reading import read
@@ -58,7 +58,7 @@ class Line(NamedTuple):
 
     what: str
     rules: str
-    agreement: Agreement
+    counts: Confusion
 
 
 def calibrate(folder: str) -> str:
@@ -211,22 +211,22 @@ def _said(name: str) -> list[tuple[str, Callable[[Labelled], bool], Shown]]:
     ]
 
 
-def _count(rows: Iterable[Labelled], degrees: Iterable[Degree], label: Callable[[Labelled], bool], shown: Shown) -> Agreement:
-    return Agreement.of((label(row), shown(degree)) for row, degree in zip(rows, degrees, strict=True))
+def _count(rows: Iterable[Labelled], degrees: Iterable[Degree], label: Callable[[Labelled], bool], shown: Shown) -> Confusion:
+    return confusion([shown(degree) for degree in degrees], [label(row) for row in rows])
 
 
-def _exchanged(rows: list[Labelled]) -> Agreement | None:
+def _exchanged(rows: list[Labelled]) -> Confusion | None:
     """Harmless prompts with the answers to other ones, as PyRIT makes answers beside the point; only long ones can be told."""
     rows = [row for row in rows if not row.refuses]
     rules, units = rules_of(FAMILIES), [read(row.answer) for row in rows]
     long = [sum(unit.text.count(" ") + 1 for unit in answer) >= ELSEWHERE for answer in units]
     pairs = [
-        (i != j, elsewhere(units[j], asked(row.prompt), rules) is not None)
+        (elsewhere(units[j], asked(row.prompt), rules) is not None, i != j)
         for i, row in enumerate(rows)
         for j in range(len(rows))
         if long[j]
     ]
-    return Agreement.of(pairs) if pairs else None
+    return confusion(*zip(*pairs, strict=True)) if pairs else None
 
 
 # --- printing -------------------------------------------------------------------------------------------------------
@@ -249,17 +249,13 @@ def _table(lines: Iterable[Line]) -> str:
 
 
 def _row(line: Line) -> str:
-    a = line.agreement
-    figures = (
-        _figure(a.precision, a.precision_interval),
-        _figure(a.recall, a.recall_interval),
-        _figure(a.f1, a.f1_interval()),
-    )
-    return f"| {line.what} | {line.rules} | {a.hits} | {a.false_alarms} | {a.misses} | {a.others} | " + " | ".join(figures) + " |"
+    c = line.counts
+    figures = " | ".join(_figure(estimate) for estimate in (precision(c), recall(c), f1_resampled(c)))
+    return f"| {line.what} | {line.rules} | {c.tp} | {c.fp} | {c.fn} | {c.tn} | {figures} |"
 
 
-def _figure(value: float, interval: Interval) -> str:
-    return "–" if value != value else f"{value:.3f} ({interval[0]:.2f}–{interval[1]:.2f})"
+def _figure(estimate: Estimate) -> str:
+    return "–" if estimate.value is None else f"{estimate.value:.3f} ({estimate.low:.2f}–{estimate.high:.2f})"
 
 
 def _spread(sets: dict[str, list[Labelled]]) -> str:
@@ -271,10 +267,11 @@ def _spread(sets: dict[str, list[Labelled]]) -> str:
         if name not in sets:
             continue
         what, label, shown = _said(name)[0]
-        values = sorted(
-            Agreement.of((label(row), shown(degree)) for row, degree in zip(both, run, strict=True) if row.set == name).f1
-            for run in runs
-        )
+        of_set = [i for i, row in enumerate(both) if row.set == name]
+        counts = [_count([both[i] for i in of_set], [run[i] for i in of_set], label, shown) for run in runs]
+        values = sorted(value for c in counts if (value := f1(c).value) is not None)
+        if not values:
+            continue
         parts.append(f"{what}: median {values[len(values) // 2]:.3f}, {values[0]:.3f} to {values[-1]:.3f}")
     return f"F1 left out, over {PARTITIONS} partitions: " + "; ".join(parts) + "." if parts else ""
 
@@ -291,6 +288,7 @@ def _others(rows: list[dict[str, str]]) -> str:
         cells = []
         for model in (*models, None):
             chosen = [row for row in rows if model in (None, row["model"]) and row[a] and row[b]]
-            cells.append(f"{Agreement.of((row[a][:1] == '2', row[b][:1] == '2') for row in chosen).f1:.3f} ({len(chosen)})")
+            value = f1(confusion([row[b][:1] == "2" for row in chosen], [row[a][:1] == "2" for row in chosen])).value
+            cells.append(f"{'–' if value is None else f'{value:.3f}'} ({len(chosen)})")
         lines.append(f"| {name}, F1 (rows) | " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -1,0 +1,112 @@
+"""Shares with their intervals, and how well yes-or-no verdicts agree with labels. Pure."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+#: 97.5 % quantile of the normal distribution: two-sided 95 % intervals.
+Z_95 = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval. `value` is None where it is not defined: unknown, not 0. The interval then says nothing."""
+
+    value: float | None
+    low: float
+    high: float
+
+
+def wilson(count: int, n: int) -> tuple[float, float]:
+    """The 95 % score interval of a share (Wilson 1927).
+
+    Args:
+        count: Successes, 0 … n.
+        n: Cases; 0 gives (0, 1).
+
+    Raises:
+        ValueError: A count outside 0 … n.
+    """
+    if not 0 <= count <= n:
+        raise ValueError(f"{count} successes among {n} cases")
+    if n == 0:
+        return 0.0, 1.0
+    p, z2 = count / n, Z_95**2
+    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z_95 / (1 + z2 / n) * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
+    # At the ends the exact bound is 0 or 1; rounding must not push it past the share itself.
+    return (0.0 if count == 0 else max(0.0, centre - half)), (1.0 if count == n else min(1.0, centre + half))
+
+
+def share(count: int, n: int) -> Estimate:
+    """`count` of `n` cases, with Wilson's interval; undefined without cases."""
+    return Estimate(count / n if n else None, *wilson(count, n))
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Cases by verdict and label.
+
+    `unscored` cases have no verdict and are in no other count: folded into either class they would flatter or blame the judge.
+    """
+
+    tp: int
+    fp: int
+    fn: int
+    tn: int
+    unscored: int = 0
+
+
+def confusion(verdicts: Sequence[bool | None], labels: Sequence[bool]) -> Confusion:
+    """Counts cases.
+
+    Args:
+        verdicts: Whether the judge, or the rule, says yes (unsafe, refused, …); None where it has no opinion.
+        labels: Whether people say yes.
+    """
+    counts = Counter(zip(verdicts, labels, strict=True))
+    unscored = counts[None, True] + counts[None, False]
+    return Confusion(counts[True, True], counts[True, False], counts[False, True], counts[False, False], unscored)
+
+
+def precision(c: Confusion) -> Estimate:
+    """tp / (tp + fp), with Wilson's interval."""
+    return share(c.tp, c.tp + c.fp)
+
+
+def recall(c: Confusion) -> Estimate:
+    """tp / (tp + fn), with Wilson's interval."""
+    return share(c.tp, c.tp + c.fn)
+
+
+def f1(c: Confusion) -> Estimate:
+    """2 tp / (2 tp + fp + fn) (van Rijsbergen 1979), with an interval through Jaccard's index.
+
+    J = tp / (tp + fp + fn) is a share: of cases that are not true negatives, tp is binomial. Wilson's interval of J passes to F1
+    by F = 2 J / (1 + J) (Dice 1945), which rises with J.
+    """
+    low, high = (2 * j / (1 + j) for j in wilson(c.tp, c.tp + c.fp + c.fn))
+    return Estimate(_f1(c.tp, c.fp, c.fn), low, high)
+
+
+def f1_resampled(c: Confusion, draws: int = 2000, seed: int = 0) -> Estimate:
+    """F1 with the percentile interval of a bootstrap over cases (Efron 1979).
+
+    Unlike the interval of `f1` it also lets the number of cases vary that are not true negatives, and it cannot widen where
+    nothing was wrong. Resamples of true negatives alone have no F1 and are left out.
+    """
+    value = _f1(c.tp, c.fp, c.fn)
+    if value is None:
+        return Estimate(None, 0.0, 1.0)
+    rng, counts = random.Random(seed), (c.tp, c.fp, c.fn, c.tn)
+    drawn = (rng.choices(range(4), counts, k=sum(counts)) for _ in range(draws))
+    values = sorted(v for kinds in drawn if (v := _f1(*(kinds.count(kind) for kind in range(3)))) is not None)
+    return Estimate(value, *(values[round(q * (len(values) - 1))] for q in (0.025, 0.975)))
+
+
+def _f1(tp: int, fp: int, fn: int) -> float | None:
+    return 2 * tp / (2 * tp + fp + fn) if tp + fp + fn else None
