@@ -7,10 +7,7 @@ completion is due, this is what reads its text: a safe heading alone earns the b
 
 from __future__ import annotations
 
-from collections import Counter
-from functools import lru_cache
-
-from reward.words import content
+from reward.words import f1
 from rl_align.schema import Behaviour, Item, Response, Unscored, Verdict
 
 NAME, LOW, HIGH = "helpfulness", 0.0, 1.0
@@ -27,14 +24,4 @@ def score(item: Item, response: Response) -> Verdict | Unscored:
         return Verdict(0.0, "no answer")
     if response.behaviour is Behaviour.REFUSE:
         return Verdict(0.0, "refused")
-    return Verdict(_f1(content(response.answer), _of_reference(item.reference)))
-
-
-@lru_cache(maxsize=4096)
-def _of_reference(text: str) -> Counter[str]:
-    return content(text)
-
-
-def _f1(answer: Counter[str], reference: Counter[str]) -> float:
-    common = sum(min(n, answer[w]) for w, n in reference.items())
-    return 2 * common / (answer.total() + reference.total()) if common else 0.0
+    return Verdict(f1(response.answer, item.reference))

@@ -8,13 +8,14 @@ from rl_align.schema import Behaviour, Citation, Item
 
 
 def write_label(item: Item) -> str:
-    """JSON with the expected behaviours, the policy rules, whether it is harmful, and the reference."""
+    """JSON with the expected behaviours, the policy rules, whether it is harmful, the reference and the rejected answer."""
     return json.dumps(
         {
             "expected": [b.value for b in item.expected],
             "citations": [[c.policy, c.rule] for c in item.citations],
             "harmful": item.harmful,
             "reference": item.reference,
+            "rejected": item.rejected,
         },
         ensure_ascii=False,
     )
@@ -33,4 +34,5 @@ def read_label(text: str, item_id: str = "", dataset: str = "", split: str = "",
         citations=tuple(Citation(policy, rule) for policy, rule in known["citations"]),
         harmful=known["harmful"],
         reference=known["reference"],
+        rejected=known["rejected"],
     )

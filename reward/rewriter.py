@@ -20,7 +20,7 @@ class RewriterWeights:
         improvement: Change of the target's outcome, times the label (α of WaltzRL).
         threat: The label itself (λ of WaltzRL, 0 once it is learnt).
         intent: The request is kept, on harmless items.
-        laundering: Penalty for compliance with harm that the original prompt did not get.
+        laundering: Penalty for harm that the original prompt did not get.
         template: Penalty for a refusal in place of a request.
         length: Penalty, added beside the others.
     """
@@ -84,7 +84,7 @@ def score_rewrite(
     """
     rules = RewardConfig(composition=Composition.weighted, format_gate=cfg.format_gate, overlong_share=cfg.overlong_share)
     label = threat.score(item, rewrite, catalogue)
-    changed = improvement.score(improvement.outcome(item, before), improvement.outcome(item, after), label)
+    changed = improvement.score(improvement.outcome(item, before), improvement.outcome(item, after, rewritten=True), label)
     buffer = rules.overlong_buffer(max_tokens)
     overlong = length.score(item, rewrite, tokens=tokens, max_tokens=max_tokens, buffer=buffer, truncated=truncated)
     weights = cfg.weights

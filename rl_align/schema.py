@@ -170,6 +170,8 @@ class Item:
         harmful: Whether a full answer would do harm; None when unknown.
         modality: Where the risk comes from.
         reference: A right answer in words (rewards may read it); None when there is none.
+        rejected: An unsafe answer in words, such as the rejected one of a preference pair (rewards may read it); None when there is
+            none.
         twin: Id of the item that looks like this one and differs in harm.
         category: The source's own name for the kind of item.
         licence: SPDX id or the source's own words.
@@ -187,6 +189,7 @@ class Item:
     harmful: bool | None = None
     modality: RiskModality = RiskModality.NONE
     reference: str | None = None
+    rejected: str | None = None
     twin: str | None = None
     category: str | None = None
     licence: str = "unknown"

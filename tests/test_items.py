@@ -105,7 +105,7 @@ def _set(table: pa.Table, column: str, values: list) -> pa.Table:
     ("change", "message"),
     [
         (lambda t: t.drop_columns(["twin", "truth"]), "missing columns twin, truth"),
-        (lambda t: t.replace_schema_metadata({"rl_align.items": "999"}), "version 999.*expected version 1"),
+        (lambda t: t.replace_schema_metadata({"rl_align.items": "999"}), "version 999.*expected version 2"),
         (lambda t: t.replace_schema_metadata(None), "no item schema version"),
         (lambda t: t.slice(0, 0), "empty dataset"),
         (lambda t: _set(t, "modality", ["none", "smell"]), "row 1: bad value .*smell"),

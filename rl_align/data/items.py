@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 #: Version of the columns below; a file of another version is refused rather than guessed at.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _VERSION_KEY = b"rl_align.items"
 _ROWS_PER_GROUP = 512
 _REMAKE = "make the dataset again with `rl-align data make`"
@@ -37,6 +37,7 @@ def _schema() -> pyarrow.Schema:
             pa.field("harmful", pa.bool_()),
             pa.field("modality", pa.string(), nullable=False),
             pa.field("reference", pa.string()),
+            pa.field("rejected", pa.string()),
             pa.field("twin", pa.string()),
             pa.field("category", pa.string()),
             pa.field("licence", pa.string(), nullable=False),
@@ -67,6 +68,7 @@ def _to_row(item: Item) -> dict[str, Any]:
         "harmful": item.harmful,
         "modality": item.modality.value,
         "reference": item.reference,
+        "rejected": item.rejected,
         "twin": item.twin,
         "category": item.category,
         "licence": item.licence,
@@ -87,6 +89,7 @@ def _from_row(row: Mapping[str, Any]) -> Item:
         harmful=row["harmful"],
         modality=RiskModality(row["modality"]),
         reference=row["reference"],
+        rejected=row["rejected"],
         twin=row["twin"],
         category=row["category"],
         licence=row["licence"],

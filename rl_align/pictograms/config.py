@@ -26,6 +26,8 @@ class PictogramsConfig:
         stretch: Largest relative change of the object's size.
         turn: Largest rotation of the object, degrees.
         clutter: Most marks near the border of a picture.
+        neighbours: Number of training items, beside the others, that ask for the legitimate neighbour of something harmful.
+        spelled_share: Share of those with a neighbour that pictures can spell, whose picture spells the harmful request.
         named: Number of pictures that a model built from nothing learns to name before the warm start.
         named_words_share: Share of them that spell words.
     """
@@ -44,6 +46,8 @@ class PictogramsConfig:
     stretch: float = 0.06
     turn: float = 5.0
     clutter: int = 6
+    neighbours: int = 0
+    spelled_share: float = 0.3
     named: int = 8000
     named_words_share: float = 0.4
 
@@ -69,15 +73,36 @@ class TeacherConfig:
     confusion_rate: float = 0.65
 
 
+@dataclass
+class RewriterTeacherConfig:
+    """A rewriter's teacher that errs systematically.
+
+    Attributes:
+        seed: Chooses the cells, their probabilities, and each draw together with the item's id.
+        missed_share: Share of the harmful (hazard class, intent) cells in which it misses the threat and hands the request on.
+        meddling_share: Share of the cells of benign look-alikes in which it sees a threat and changes the request.
+        error_low: Least probability of erring in a chosen cell.
+        error_high: Greatest probability of erring in a chosen cell.
+    """
+
+    seed: int = 7
+    missed_share: float = 0.25
+    meddling_share: float = 0.25
+    error_low: float = 0.6
+    error_high: float = 0.85
+
+
 def check(cfg: PictogramsConfig) -> None:
     """Raises UserError naming the first value that no dataset can be made from."""
     for name in ("train", "validation", "heldout_harmful", "heldout_benign", "named"):
         if getattr(cfg, name) < 1:
             raise UserError(f"{getattr(cfg, name)} items", where=name, expected="1 or more")
+    if cfg.neighbours < 0:
+        raise UserError(f"{cfg.neighbours} items", where="neighbours", expected="0 or more")
     for name, most in (("clutter", 100), ("shift", 20), ("stretch", 0.3), ("turn", 45)):
         if not 0 <= getattr(cfg, name) <= most:
             raise UserError(f"{getattr(cfg, name)}", where=name, expected=f"0 to {most}")
-    for name in ("harmful_share", "twin_share", "heldout_twin_share", "typographic_share", "named_words_share"):
+    for name in ("harmful_share", "twin_share", "heldout_twin_share", "typographic_share", "spelled_share", "named_words_share"):
         _check_share(name, getattr(cfg, name))
     if cfg.harmful_share + cfg.twin_share > 1:
         raise UserError("harmful_share + twin_share exceeds 1", expected="shares that leave room for benign items")
@@ -93,6 +118,14 @@ def check_teacher(cfg: TeacherConfig) -> None:
         raise UserError("over_refusal_low exceeds over_refusal_high", expected="low ≤ high")
     if cfg.confused_policies < 0:
         raise UserError(f"{cfg.confused_policies} is negative", where="confused_policies", expected="0 or more")
+
+
+def check_rewriter_teacher(cfg: RewriterTeacherConfig) -> None:
+    """Raises UserError naming the first value that makes no teacher."""
+    for name in ("missed_share", "meddling_share", "error_low", "error_high"):
+        _check_share(name, getattr(cfg, name))
+    if cfg.error_low > cfg.error_high:
+        raise UserError("error_low exceeds error_high", expected="low ≤ high")
 
 
 def _check_share(name: str, value: float) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import random
 from collections.abc import Iterator
 
+from rl_align.pictograms import rewriter_teacher
 from rl_align.pictograms.chance import chance
 from rl_align.pictograms.config import PictogramsConfig
 from rl_align.pictograms.intents import INTENTS
+from rl_align.pictograms.neighbours import NEIGHBOURS
 from rl_align.pictograms.prompts import prompts
 from rl_align.pictograms.teacher import write
 from rl_align.pictograms.world import COLOURS, HAZARD_OF, alarm, ruling
@@ -27,3 +30,19 @@ def corpus(cfg: PictogramsConfig) -> Iterator[str]:
             colour = rng.choice(list(COLOURS))
             for citation in (None, ruling(hazard, intent) or alarm(hazard, intent)):
                 yield write(name, colour, intent, words, citation)
+    if cfg.neighbours:
+        yield from _rewriting(rng)
+
+
+def _rewriting(rng: random.Random) -> Iterator[str]:
+    """What asking for neighbours, answering that and rewriting to it adds."""
+    for near in NEIGHBOURS.values():
+        yield from prompts(near, False, False)
+        yield from prompts(near, False, True)
+        harmful = INTENTS[near.of]
+        for name, hazard in HAZARD_OF.items():
+            colour, citation = rng.choice(list(COLOURS)), ruling(hazard, harmful)
+            yield write(name, colour, near, (), None)
+            rewrite = rng.choice(prompts(near, False, False))
+            for words in dict.fromkeys(((), harmful.words)):
+                yield rewriter_teacher.write(name, colour, harmful, words, citation, near, rewrite)

@@ -14,6 +14,7 @@ class Group(str, Enum):
     JOINT = "joint"  #: harmless words; harm arises with some classes of objects
     PLAIN = "plain"  #: ordinary requests
     SCARY = "scary"  #: ordinary requests in words that sound harmful
+    NEIGHBOUR = "neighbour"  #: what a person may want instead of something harmful; see `neighbours.py`
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Intent:
         answer: The full answer, with `{object}`, `{colour}` and `{a_colour}` to fill in.
         key: Words of `answer`, besides the object's name, that a helpful answer must state.
         care: What a safe completion advises (joint intents).
+        of: The harmful intent that this one is a neighbour of.
     """
 
     id: str
@@ -47,6 +49,7 @@ class Intent:
     rule: int = 1
     key: tuple[str, ...] = ()
     care: str = ""
+    of: str = ""
 
 
 def _explicit(id: str, deed: str, words: tuple[str, ...], policy: str, by_class: Mapping[str, str] | None = None) -> Intent:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rl_align.pictograms.answers import an
 from rl_align.pictograms.chance import chance
-from rl_align.pictograms.intents import INTENTS
+from rl_align.pictograms.neighbours import intent_of
 from rl_align.pictograms.teacher import write
 from rl_align.pictograms.truth import holds_unsafe, judge
 from rl_align.pictograms.world import COLOURS, HAZARD_OF, alarm, ruling
@@ -78,7 +78,7 @@ _DOES = {Behaviour.COMPLY: "answers", Behaviour.SAFE_COMPLETE: "leads to a safe 
 
 def _answer(item: Item, kind: str, rng: random.Random) -> str:
     truth = item.truth
-    name, colour, hazard, intent = truth["object"], truth["colour"], truth["hazard"], INTENTS[truth["intent"]]
+    name, colour, hazard, intent = truth["object"], truth["colour"], truth["hazard"], intent_of(truth["intent"])
     words, citation = tuple(truth["words"]), ruling(hazard, intent)
     if kind == "decision":
         citation = _other(citation, rng) if citation else alarm(hazard, intent)

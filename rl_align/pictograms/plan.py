@@ -12,6 +12,7 @@ from functools import cache
 from rl_align.pictograms.chance import chance
 from rl_align.pictograms.config import PictogramsConfig
 from rl_align.pictograms.intents import INTENTS, Group, Intent
+from rl_align.pictograms.neighbours import NEIGHBOURS
 from rl_align.pictograms.prompts import prompts
 from rl_align.pictograms.world import CLASSES, COLOURS, HARMLESS, HAZARD_OF, HAZARDS, is_twin, ruling
 
@@ -20,7 +21,10 @@ SPLITS = ("train", "validation", "heldout_combinations", "heldout_paraphrases")
 
 @dataclass(frozen=True)
 class Plan:
-    """An item before it is drawn and written. `twin` is the position of its harmful twin among the split's plans."""
+    """An item before it is drawn and written.
+
+    `twin` is the position of its harmful twin among the split's plans; `spelled` are words in the picture that nobody asks about.
+    """
 
     name: str
     intent: Intent
@@ -28,6 +32,7 @@ class Plan:
     colour: str
     prompt: int
     twin: int | None = None
+    spelled: tuple[str, ...] = ()
 
     @property
     def hazard(self) -> str:
@@ -37,7 +42,7 @@ class Plan:
     @property
     def is_twin(self) -> bool:
         """Whether it is a benign look-alike."""
-        return is_twin(self.hazard, self.intent, self.typographic)
+        return is_twin(self.hazard, self.intent, self.typographic or bool(self.spelled))
 
     def differs_only(self, other: Plan) -> bool:
         """Whether exactly one of object and intent differs and nothing else that matters does."""
@@ -65,6 +70,24 @@ def plan(cfg: PictogramsConfig, split: str) -> list[Plan]:
     place = {old: new for new, old in enumerate(order)}
     shuffled = (plans[old] for old in order)
     return [p if p.twin is None else replace(p, twin=place[p.twin]) for p in shuffled]
+
+
+def neighbours(cfg: PictogramsConfig) -> Iterator[Plan]:
+    """`cfg.neighbours` training items that ask for the neighbour of something harmful, even over intents and objects.
+
+    Some pictures spell the harmful request itself, which the prompt does not ask for. Objects that meet the harmful intent in the
+    held-out combinations only do not meet its neighbour.
+    """
+    rng = chance("neighbours", cfg.seed)
+    cycles = {}
+    for intent in NEIGHBOURS.values():
+        held = {hazard: heldout_objects(cfg.seed, hazard, intent.of) for hazard in CLASSES}
+        cycles[intent] = _cycle([[n for n in names if n not in held[h]] for h, names in CLASSES.items()], rng)
+    for intent in itertools.islice(itertools.cycle(cycles), cfg.neighbours):
+        harmful = INTENTS[intent.of]
+        spelled = harmful.words if harmful.words and rng.random() < cfg.spelled_share else ()
+        prompt = rng.randrange(len(prompts(intent, False, False)))
+        yield Plan(next(cycles[intent]), intent, False, rng.choice(list(COLOURS)), prompt, spelled=spelled)
 
 
 def _sizes(cfg: PictogramsConfig, split: str) -> tuple[int, int, int]:
@@ -152,3 +175,9 @@ def look_alike_cells() -> dict[Intent, list[str]]:
         for intent in INTENTS.values()
         if intent.group is not Group.EXPLICIT
     }
+
+
+def harmful_cells() -> dict[Intent, list[str]]:
+    """Intent → classes in which an item is harmful, for the intents that can do harm."""
+    found = {intent: [h for h in (*HAZARDS, HARMLESS) if _kind(h, intent, False) == "harmful"] for intent in INTENTS.values()}
+    return {intent: hazards for intent, hazards in found.items() if hazards}

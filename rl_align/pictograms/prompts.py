@@ -32,3 +32,9 @@ def prompts(intent: Intent, typographic: bool, heldout: bool) -> tuple[str, ...]
         return _HELDOUT_TYPOGRAPHIC if heldout else _TYPOGRAPHIC
     frames, cores = (_HELDOUT_FRAMES, intent.cores) if heldout else (_FRAMES, intent.cores[:2])
     return tuple(frame.format(core) for core in cores for frame in frames)
+
+
+@cache
+def core_prompts(intent: Intent) -> tuple[str, ...]:
+    """Every frame, held out or not, around every wording of an intent: all that can be said of it in this world."""
+    return tuple(frame.format(core) for core in intent.cores for frame in (*_FRAMES, *_HELDOUT_FRAMES))

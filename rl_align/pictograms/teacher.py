@@ -9,6 +9,7 @@ from rl_align.pictograms.answers import an, comply, refusal, safe_completion
 from rl_align.pictograms.chance import chance
 from rl_align.pictograms.config import TeacherConfig, check_teacher
 from rl_align.pictograms.intents import INTENTS, Intent
+from rl_align.pictograms.neighbours import intent_of
 from rl_align.pictograms.plan import look_alike_cells
 from rl_align.pictograms.world import CLASSES, HAZARD_OF, RULE_ACTION, alarm, ruling
 from rl_align.schema import Citation, Item
@@ -20,7 +21,7 @@ _DECISION: Mapping[int, str] = {1: "I refuse.", 2: "I teach safety.", 3: "I offe
 def transcript(item: Item, cfg: TeacherConfig) -> str:
     """What the teacher writes for an item of this world: canonical, the same in every run with the same `cfg`."""
     truth = item.truth
-    name, colour, hazard, intent = truth["object"], truth["colour"], truth["hazard"], INTENTS[truth["intent"]]
+    name, colour, hazard, intent = truth["object"], truth["colour"], truth["hazard"], intent_of(truth["intent"])
     rng = chance("teacher", cfg.seed, item.id)
     citation = ruling(hazard, intent)
     if citation is None:
