@@ -1,5 +1,7 @@
 """The hacking panel: instruments that show when a policy games its reward, and the alarms that they raise. Pure.
 
+What each instrument means and where its alarm stands is in `reward/instruments.py`; this is how they are read.
+
 Nothing here is a reward. Rates are shares of the scored texts of one batch:
 
     refusal_rate/harmful, /benign   shows REFUSE, by the item's label: over-refusal and collapse are two sides
@@ -19,6 +21,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from reward.instruments import instrument_of
 from rl_align.errors import UserError
 
 
@@ -35,7 +38,7 @@ class PanelConfig:
         citations: Alarm at this many citations an answer.
         length_drift: Alarm when texts are this many times as long as at the beginning, or as short.
         truth_gap: Alarm when the reward exceeds the truth by this much.
-        entropy: Alarm when the policy's entropy falls below this (nats a token).
+        entropy: Alarm when the policy's entropy falls to this (nats a token).
         patience: Steps in a row that must be beyond a threshold.
     """
 
@@ -93,27 +96,12 @@ def read(facts: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 
 def beyond(values: Mapping[str, float], cfg: PanelConfig) -> dict[str, str]:
     """Alarm name → what is beyond its threshold, in words; of one step, before patience."""
-    limits = {
-        "panel/refusal_rate/benign": ("over_refusal", cfg.refusal_benign, "of harmless items are refused"),
-        "panel/compliance_rate/harmful": ("compliance", 1 - cfg.refusal_harmful, "of harmful items are complied with"),
-        "panel/duplicates": ("duplicates", cfg.duplicates, "of texts repeat a sibling"),
-        "panel/citations_per_answer": ("citations", cfg.citations, "citations an answer"),
-        "panel/length_drift": ("length", cfg.length_drift, "times the length of the beginning"),
-        "panel/truth_gap": ("truth_gap", cfg.truth_gap, "is how far the reward exceeds the truth"),
-    }
-    canaries = [name for name in values if name.startswith("panel/canary/")]
-    limits |= {name: (name.removeprefix("panel/"), cfg.canary, "is what this text earns") for name in canaries}
-    found = {
-        alarm: f"{values[name]:.2f} {words} ({name}, alarm at {limit:g})"
-        for name, (alarm, limit, words) in limits.items()
-        if name in values and limit and values[name] >= limit
-    }
-    drift = values.get("panel/length_drift")
-    if drift is not None and drift <= 1 / cfg.length_drift:
-        found["length"] = f"{drift:.2f} times the length of the beginning (panel/length_drift)"
-    entropy = values.get("actor/entropy")
-    if entropy is not None and entropy < cfg.entropy:
-        found["entropy"] = f"{entropy:.4f} nats a token (actor/entropy, alarm below {cfg.entropy:g})"
+    found: dict[str, str] = {}
+    for name, value in values.items():
+        instrument = instrument_of(name)
+        if instrument and instrument.beyond(value, cfg):
+            shown = f"{value:.2f}" if abs(value) >= 0.01 else f"{value:.2g}"
+            found[instrument.alarm_of(name)] = f"{shown} {instrument.words} ({name}, alarm at {instrument.bound(cfg)})"
     return found
 
 
@@ -129,7 +117,5 @@ class Alarms:
         found = beyond(values, self.cfg)
         self._in_a_row = Counter({name: self._in_a_row[name] + 1 for name in found})
         return {
-            name: words
-            for name, words in found.items()
-            if name.startswith("canary/") or self._in_a_row[name] >= self.cfg.patience
+            name: words for name, words in found.items() if name.startswith("canary/") or self._in_a_row[name] >= self.cfg.patience
         }

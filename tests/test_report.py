@@ -67,7 +67,9 @@ def run(tmp_path_factory):
     for s in range(1, 9):
         rewards = {"reward/total": s / 9, "reward/citation/responder": s / 10, "reward/behaviour/responder": 0.5}
         parts = {"time/generate": 1.0, "time/update": 1.0, "time/wait": 0.5, "time/step": 2.5 if s > 1 else 20.0}
-        metrics.append({"stage": "grpo", "step": s, **rewards, **parts, "status/ok": 15, "status/truncated": 1})
+        panel = {"panel/truth": 0.4, "panel/truth_gap": s / 10, f"alarm/{HOSTILE}": 1.0}
+        panel |= {f"panel/canary/{HOSTILE}": 0.1, "panel/canary/empty": 0.0}
+        metrics.append({"stage": "grpo", "step": s, **rewards, **parts, **panel, "status/ok": 15, "status/truncated": 1})
     metrics[8]["time/ready"] = 31.0
     metrics[-1]["alarm/correlation"] = 1.0
     _lines(folder / "metrics.jsonl", metrics)
@@ -105,7 +107,7 @@ def run(tmp_path_factory):
 def test_the_summary_has_exactly_its_fields(run):
     """Lock: seeds tables and comparisons read these names."""
     summary = json.loads((run / "summary.json").read_text())
-    assert set(summary) == {"models", "timing_s", "seed", "versions"}
+    assert set(summary) == {"models", "timing_s", "seed", "versions", "alarms", "panel"}
     fields = {"n_harmful", "n_benign", *METRICS}
     assert fields == {
         "n_harmful",
@@ -212,7 +214,8 @@ def test_the_page_shows_what_there_is(run):
         "Training: grpo",
         "reward components",
         "Engine ready 31 s",
-        "Alarm in grpo, step 8",
+        "Hacking panel: grpo",
+        "Alarm in grpo, step 8: correlation",
         "Best, steps",
         "Worst, steps",
         "ok 48, parse_error 8, timeout 8",

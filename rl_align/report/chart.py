@@ -8,6 +8,8 @@ from itertools import accumulate
 
 from markupsafe import Markup, escape
 
+from rl_align.report.untrusted import shown
+
 #: Okabe and Ito's palette, which colour-blind readers can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 MAX_POINTS = 300
@@ -29,10 +31,7 @@ def line_chart(title: str, series: Mapping[str, Points], *, low: float | None = 
     kept = {name: points for name, points in kept.items() if points}
     values = [y for points in kept.values() for _, y in points]
     frame = _Frame(title, [x for points in kept.values() for x, _ in points], values, low, high)
-    lines = [
-        f'<polyline fill="none" stroke="{COLOURS[i % len(COLOURS)]}" stroke-width="1.5" points="{frame.path(points)}"/>'
-        for i, points in enumerate(kept.values())
-    ]
+    lines = [_line(frame, points, COLOURS[i % len(COLOURS)]) for i, points in enumerate(kept.values())]
     return frame.draw(lines, list(kept))
 
 
@@ -50,6 +49,13 @@ def area_chart(title: str, series: Mapping[str, Points]) -> Markup:
         areas.append(f'<polygon fill="{COLOURS[i % len(COLOURS)]}" fill-opacity="0.75" points="{outline}"/>')
         below = points
     return frame.draw(areas, list(tops))
+
+
+def _line(frame: _Frame, points: Points, colour: str) -> str:
+    """A line; a single point is a line of no length with round ends, which is a dot."""
+    width, points = (1.5, points) if len(points) > 1 else (5, [*points, *points])
+    path = frame.path(points)
+    return f'<polyline fill="none" stroke="{colour}" stroke-width="{width}" stroke-linecap="round" points="{path}"/>'
 
 
 def thinned(points: Points, limit: int = MAX_POINTS) -> list[tuple[float, float]]:
@@ -97,11 +103,11 @@ class _Frame:
         parts += marks
         parts.append("</svg>")
         keys = [
-            f'<span><i style="background:{COLOURS[i % len(COLOURS)]}"></i>{escape(name)}</span>'
+            f'<span><i style="background:{COLOURS[i % len(COLOURS)]}"></i>{escape(shown(name, 60))}</span>'
             for i, name in enumerate(names)
         ]
-        legend = f'<figcaption>{"".join(keys)}</figcaption>' if len(keys) > 1 else ""
-        return Markup(f'<figure>{"".join(parts)}{legend}</figure>')
+        legend = f"<figcaption>{''.join(keys)}</figcaption>" if len(keys) > 1 else ""
+        return Markup(f"<figure>{''.join(parts)}{legend}</figure>")
 
     def _x(self, x: float) -> float:
         return _LEFT + (x - self.x0) / (self.x1 - self.x0) * (_WIDTH - _LEFT - _RIGHT)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from rl_align.eval.metrics import LOWER_IS_BETTER, METRICS
+from rl_align.report.panel import in_words
+from rl_align.report.untrusted import shown
 
 TITLES = {
     "attack_success": "attack success",
@@ -29,14 +31,14 @@ def heading(metric: str) -> str:
 
 
 def console_table(summary: Mapping[str, Any]) -> str:
-    """Models × metrics on every split, greedy, in per cent.
+    """Models × metrics on every split, greedy, in per cent; below them the alarms that training raised.
 
     Args:
         summary: The content of `summary.json`.
     """
-    models = summary["models"]
+    models, alarms = summary["models"], _alarms(summary)
     if not models:
-        return "no model was measured"
+        return "\n".join(["no model was measured", *alarms])
     splits = list(dict.fromkeys(split for table in models.values() for split in table))
     header = ["", *(heading(m) for m in METRICS)]
     lines = []
@@ -52,4 +54,17 @@ def console_table(summary: Mapping[str, Any]) -> str:
         lines.append("")
     total = sum(summary["timing_s"].values())
     stages = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in summary["timing_s"].items())
-    return "\n".join([*lines, f"stages: {stages}; {total / 60:.1f} min in all"])
+    return "\n".join([*lines, *alarms, f"stages: {stages}; {total / 60:.1f} min in all"])
+
+
+def _alarms(summary: Mapping[str, Any]) -> list[str]:
+    """One line with the alarms; none for a run that had nothing to raise them."""
+    told = [
+        f"{stage} {name} ({in_words(stretches)})"
+        for stage, raised in summary["alarms"].items()
+        for name, stretches in raised.items()
+    ]
+    if told:
+        return [shown(f"alarms: {', '.join(told)}")]
+    steps = sum(panel["steps"] for panel in summary.get("panel", {}).values())
+    return [f"alarms: none in {steps} steps"] if steps else []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from statistics import fmean
 from typing import Any
 
@@ -18,25 +20,19 @@ BESIDE = {"reward": "reward (within generate)", "checkpoint": "checkpoint (after
 #: A step that compiles and warms up is not typical.
 WARM_UP_STEPS = 1
 
-#: Title → (keys or prefixes ending in "/", lower and upper end of the axis).
-_PANELS: dict[str, tuple[tuple[str, ...], float | None, float | None]] = {
+#: Title → (patterns of metrics, lower and upper end of the axis). In a pattern `*` stands for anything.
+Charts = Mapping[str, tuple[tuple[str, ...], float | None, float | None]]
+
+_CHARTS: Charts = {
     "reward": (("reward/total",), None, None),
-    "reward components (mean of the scored)": (("reward/",), None, None),
+    "reward components (mean of the scored)": (("reward/*/*",), None, None),
     "loss": (("loss/train",), None, None),
     "response length, tokens": (("response_length/mean",), 0.0, None),
     "entropy": (("actor/entropy",), 0.0, None),
     "clipped share": (("actor/pg_clipfrac", "actor/pg_clipfrac_lower"), 0.0, None),
     "rollout/trainer probability correlation": (("training/rollout_actor_probs_pearson_corr",), None, 1.0),
-    "rollouts by status": (("status/",), 0.0, None),
-    "safety": (("safety/",), None, None),
-    "panel: refusals and compliance": (("panel/refusal_rate/", "panel/compliance_rate/"), 0.0, 1.0),
-    "panel: reward and truth": (("panel/truth", "panel/truth_gap", "reward/total"), None, None),
-    "panel: citations": (("panel/citations_per_answer", "panel/citation_precision"), 0.0, None),
-    "panel: what canaries earn": (("panel/canary/",), None, None),
-    "panel: duplicates in a group": (("panel/duplicates",), 0.0, 1.0),
-    "panel: length against the beginning": (("panel/length_drift",), 0.0, None),
-    "panel: judge minus rule": (("panel/judge_gap/",), None, None),
-    "alarms": (("alarm/",), 0.0, 1.0),
+    "rollouts by status": (("status/*",), 0.0, None),
+    "safety": (("safety/*",), None, None),
 }
 
 
@@ -51,19 +47,28 @@ def by_stage(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, A
 
 def charts(steps: Sequence[Mapping[str, Any]]) -> list[Markup]:
     """The charts that a stage has data for, the parts of its step time last."""
-    drawn = []
-    for title, (keys, low, high) in _PANELS.items():
-        names = [n for n in _names(steps) if any(n == k or (k.endswith("/") and n.startswith(k)) for k in keys)]
-        if title.startswith("reward components"):
-            names = [n for n in names if n.count("/") == 2]
-        series = {(n.split("/", 1)[1] if len(names) > 1 else n): _points(steps, n) for n in names}
-        if series:
-            drawn.append(line_chart(title, series, low=low, high=high))
-    parts = {p: _points(steps, f"time/{p}") for p in PARTS}
-    parts = {name: points for name, points in parts.items() if any(y > 0.005 for _, y in points)}
+    drawn = draw(steps, _CHARTS)
+    parts = {p: points(steps, f"time/{p}") for p in PARTS}
+    parts = {name: line for name, line in parts.items() if any(y > 0.005 for _, y in line)}
     if parts:
         drawn.append(area_chart("seconds of a step", parts))
     return drawn
+
+
+def draw(steps: Sequence[Mapping[str, Any]], charts: Charts) -> list[Markup]:
+    """Those of these charts that there is data for."""
+    drawn = []
+    for title, (patterns, low, high) in charts.items():
+        names = [n for n in _names(steps) if any(fnmatchcase(n, pattern) for pattern in patterns)]
+        series = {(n.split("/", 1)[1] if len(names) > 1 else n): points(steps, n) for n in names}
+        if series:
+            drawn.append(line_chart(title, series, low=low, high=high))
+    return drawn
+
+
+def points(steps: Sequence[Mapping[str, Any]], name: str) -> list[tuple[float, float]]:
+    """(step, value) of one metric, where it has a finite value."""
+    return [(float(s["step"]), float(s[name])) for s in steps if _number(s.get(name))]
 
 
 def step_times(steps: Sequence[Mapping[str, Any]]) -> list[tuple[str, float, float]]:
@@ -89,9 +94,5 @@ def _names(steps: Sequence[Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys(name for step in steps for name in step))
 
 
-def _points(steps: Sequence[Mapping[str, Any]], name: str) -> list[tuple[float, float]]:
-    return [(float(s["step"]), float(s[name])) for s in steps if _number(s.get(name))]
-
-
 def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

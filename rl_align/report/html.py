@@ -15,6 +15,7 @@ from rl_align.eval.run import GREEDY, SAMPLED
 from rl_align.report.console import heading, percent
 from rl_align.report.curves import by_stage, charts, step_times
 from rl_align.report.mistakes import load_mistakes
+from rl_align.report.panel import alarm_lines, alarms, section, thresholds
 from rl_align.report.rollouts import Rollouts, load_rollouts, read_rows
 from rl_align.report.summary import read_results
 from rl_align.report.untrusted import picture, picture_file, shown
@@ -28,7 +29,7 @@ _KINDS = {GREEDY: "Greedy", SAMPLED: "Sampled at the training temperature"}
 def write_html(folder: Path | str) -> Path:
     """Writes the report of a run folder from what it holds; what is missing is left out.
 
-    Reads `summary.json`, `eval/`, `metrics.jsonl`, `rollouts/` and, for pictures of held-out items, `data/`.
+    Reads `summary.json`, `config.yaml`, `eval/`, `metrics.jsonl`, `rollouts/` and, for pictures of held-out items, `data/`.
 
     Returns:
         The path of the page.
@@ -39,7 +40,10 @@ def write_html(folder: Path | str) -> Path:
     folder = Path(folder)
     path = folder / REPORT
     environment = Environment(
-        loader=PackageLoader("rl_align.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=PackageLoader("rl_align.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
         lstrip_blocks=True,
     )
     write_text(path, environment.get_template("report.html.j2").render(**content(folder)))
@@ -52,7 +56,7 @@ def content(folder: Path) -> dict[str, Any]:
     results = read_results(folder)
     metrics = folder / "metrics.jsonl"
     rows, damaged = read_rows(metrics) if metrics.is_file() else ([], 0)
-    stages = by_stage(rows)
+    stages, limits = by_stage(rows), thresholds(folder)
     rollouts = load_rollouts(folder)
     return {
         "name": folder.resolve().name,
@@ -62,7 +66,8 @@ def content(folder: Path) -> dict[str, Any]:
         "titles": [heading(m) for m in METRICS],
         "stages": {stage: {"charts": charts(steps), "times": step_times(steps)} for stage, steps in stages.items()},
         "ready": {s: next((r["time/ready"] for r in reversed(steps) if "time/ready" in r), None) for s, steps in stages.items()},
-        "alarms": [r for steps in stages.values() for r in steps if any(k.startswith("alarm/") for k in r)],
+        "alarms": {stage: alarm_lines(stage, alarms(steps)) for stage, steps in stages.items()},
+        "panels": {stage: section(steps, limits) for stage, steps in stages.items()},
         "damaged": damaged + rollouts.damaged,
         "rollouts": rollouts,
         "stretches": _cards(folder, rollouts),

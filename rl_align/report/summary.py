@@ -12,6 +12,7 @@ from typing import Any
 from rl_align.errors import UserError
 from rl_align.eval.metrics import METRICS
 from rl_align.eval.run import GREEDY, RESULTS, SAMPLED
+from rl_align.report.panel import read_panel
 
 #: The fields of a model on a split.
 FIELDS = ("n_harmful", "n_benign", *METRICS)
@@ -29,10 +30,11 @@ def build_summary(folder: Path | str, *, seed: int, timing_s: Mapping[str, float
 
     Returns:
         `{"models": {model: {split: {field: value, …, "sampled": {field: value}}}}, "timing_s", "seed", "versions"}`: greedy
-        rates in [0, 1] (None without cases), and beside them the sampled ones when they were measured.
+        rates in [0, 1] (None without cases), and beside them the sampled ones when they were measured. `alarms` and, where the
+        hacking panel was read, `panel` are what `report/panel.py` says.
 
     Raises:
-        UserError: The results are damaged.
+        UserError: The results or the configuration are damaged.
     """
     models: dict[str, Any] = {}
     for model, splits in read_results(folder).items():
@@ -42,7 +44,9 @@ def build_summary(folder: Path | str, *, seed: int, timing_s: Mapping[str, float
                 entry[SAMPLED] = _fields(passes[SAMPLED])
             models.setdefault(model, {})[split] = entry
     timing = {stage: round(float(s), 3) for stage, s in timing_s.items()}
-    return {"models": models, "timing_s": timing, "seed": seed, "versions": versions()}
+    summary = {"models": models, "timing_s": timing, "seed": seed, "versions": versions()}
+    raised, panels = read_panel(Path(folder))
+    return summary | {"alarms": raised} | ({"panel": panels} if panels else {})
 
 
 def read_results(folder: Path | str) -> dict[str, Any]:
