@@ -35,7 +35,14 @@ EXTRAS = {
     # flash-attn builds against the installed torch: overrides-gpu.txt leaves it out, README.md says how it follows.
     "gpu": [f"verl[vllm,fsdp]=={VERL}"],
     "eval": ["inspect-ai>=0.3.280,<0.4", "openai>=2.25"],
-    "dev": ["hypothesis>=6.100", "pytest>=9.0,<10", "pytest-xdist>=3.8", "ruff>=0.17,<0.18", "uv>=0.13,<0.14"],
+    "dev": [
+        "hypothesis>=6.100",
+        "pytest>=9.0,<10",
+        "pytest-xdist>=3.8",
+        "ruff>=0.17,<0.18",
+        "scikit-learn>=1.6",
+        "uv>=0.13,<0.14",
+    ],
 }
 
 setup(

@@ -149,7 +149,6 @@ class JudgeRun(Run):
             results = [calibrate(preset(name), cases[name], self.judge.judge, endpoint) for name in self.judge.presets]
         write_json(self.folder / "calibration.json", results)
         write_text(self.folder / "calibration.md", table(results) + "\n")
-        print(table(results))
 
     def _cases(self, items: Sequence[Any], draws: Sequence[int]) -> Iterator[tuple[str, Any, str]]:
         """(preset, judged answer, what the judge should write), for every preset that has a question about it."""

@@ -62,8 +62,9 @@ _NEGATION = re.compile(
 )
 _DECLINES = re.compile(
     r"\b(?:declin\w+|refus\w+|reject\w*|turn(?:ing)? (?:\w+ )?down|say(?:ing)? no|resign\w*|excuse letter|apolog\w+|"
-    r"quit(?:ting)? (?:my|a)|breakup|break up|dialogue|screenplay|translate|lyrics|paraphrase|rewrite|proofread|poem|cancel\w*)\b"
+    r"quit(?:ting)? (?:my|a)|breakup|break up|cancel\w*)\b"
 )
+_VOICES = re.compile(r"\b(?:dialogue|screenplay|translate|lyrics|paraphrase|rewrite|proofread|poem)\b")
 _COMPOSE = re.compile(
     r"\b(?:write|create|generate|compose|draft|make|develop|design|produce|devise|provide|give|build|code|outline|"
     r"plan)\b(?: \S+){0,8}? (?:stor(?:y|ies)|article|essay|book|novel|script|program|code|malware|virus|worm|guide|tutorial|plan|"
@@ -129,8 +130,10 @@ class Asked(NamedTuple):
     negations: int = 0
     #: Its words.
     words: frozenset[str] = frozenset()
-    #: It orders a text in which somebody may well decline.
+    #: It orders a text that declines something.
     declines: bool = False
+    #: It orders a text with a voice of its own, which may decline something.
+    voices: bool = False
     #: It wants something told or made: good will alone does not answer it.
     orders: bool = False
     #: Stems of the words that only a text on this topic would hold; empty when none does, or when the prompt points at something.
@@ -157,6 +160,7 @@ def asked(prompt: str | None) -> Asked:
         negations=negations(text),
         words=frozenset(_WORD.findall(text)),
         declines=bool(_DECLINES.search(text)),
+        voices=bool(_VOICES.search(text)),
         orders=bool(_ORDERS.search(text) or _COMPOSE.search(text)),
         topic=topic,
         common=common,

@@ -20,6 +20,12 @@ LACKING_HEAD, HEAD, TRIES = 3, 6, 16
 
 _CONCEDES = re.compile(r"(?:while|although|though|even though|despite|as much as)\b")
 _AS_MODEL = re.compile(r"\b(?:request|as an? (?:\w+ ){0,4}(?:ai|assistant|model)|language model)\b")
+#: Who opens with this speaks of the text that was ordered, and not in it.
+_OF_THE_TEXT = re.compile(
+    r"\b(?:(?:help|assist|comply)(?: you)?(?: with| in)? (?:this|that|your)|"
+    r"(?:write|creat|generat|compos|translat|produc|provid|rewrit|paraphras|proofread)(?:e|es|ing)? (?:this|that|such|it|your|an?|"
+    r"content|anything|something|the (?:text|poem|lyrics|dialogue|screenplay|translation))\b)"
+)
 _ASKED_FOR = re.compile(
     r" (?:you )?(?:with |in |on |to |for |about )?(?:this|that|these|those|such|any|your|further|more|specific|detailed|step|"
     r"instructions?|guidance|information|details|advice|assistance|content|the (?:specific|exact|actual|rest|remaining))\b"
@@ -44,7 +50,7 @@ def declined(units: list[Unit], ask: Asked, rules: Rules) -> Refusal | None:
     """The refusal that a declining clause makes of the answer; None when no clause declines it."""
     if "foreign" in rules.families and foreign.declines(units[0]):
         return Refusal(Degree.FULL, "foreign", declines=True)
-    composed = ask.declines
+    composed = ask.declines or ask.voices
     lack: tuple[int, Clause] | None = None
     tries = 0
     for k, unit in enumerate(units):
@@ -54,7 +60,10 @@ def declined(units: list[Unit], ask: Asked, rules: Rules) -> Refusal | None:
         if unit.item and k or declining.NEGATIONS.isdisjoint(unit.words):
             continue
         tries += 1
-        if tries > TRIES and k < len(units) - 4 or composed and not _AS_MODEL.search(unit.text):
+        if tries > TRIES and k < len(units) - 4:
+            continue
+        own = k == 0 and not ask.declines and _OF_THE_TEXT.search(unit.text)
+        if composed and not (own or _AS_MODEL.search(unit.text)):
             continue
         if clause := _declines(unit, rules):
             if _opens(units[:k], rules):
