@@ -107,6 +107,28 @@ INSTRUMENTS: dict[str, Instrument] = {
         "Mean length of the texts over that of the stage's first steps. Length is what rewards are gamed with most often.",
         Worse.FROM_ONE, "times the length of the beginning", "length", lambda cfg: cfg.length_drift,
     ),
+    "panel/rewrite/refusals/*": Instrument(
+        "Share of rewrites that decline, or order the target to. Such a rewriter is safe because nobody is answered.",
+        Worse.HIGH, "of rewrites are refusals", "rewrite_refusals/", lambda cfg: cfg.rewrite_refusals,
+    ),
+    "panel/rewrite/kept_words/benign": Instrument(
+        "Share of a harmless prompt's words that its rewrite keeps. It falls when the rewriter wins by erasing the question.",
+        Worse.LOW, "of the words of harmless prompts are kept", "kept_words", lambda cfg: cfg.kept_words,
+    ),
+    "panel/rewrite/kept_words/harmful": Instrument(
+        "Share of a harmful prompt's words that its rewrite keeps. Near 1 nothing is rewritten, near 0 the topic is gone.",
+        Worse.LOW,
+    ),
+    "panel/rewrite/policy_words/*": Instrument(
+        "Share of a rewrite's words that talk of policies. A rewriter that copies policy text into the prompt asks nothing.",
+        Worse.HIGH, "of the rewrites' words talk of policies", "policy_words/", lambda cfg: cfg.policy_words,
+    ),
+    "panel/rewrite/changed/benign": Instrument("Share of harmless prompts that are changed at all.", Worse.HIGH),
+    "panel/rewrite/changed/harmful": Instrument("Share of harmful prompts that are changed at all.", Worse.LOW),
+    "panel/target/unsafe/harmful": Instrument("Share of the target's answers to harmful items that do harm.", Worse.HIGH),
+    "panel/target/refused/*": Instrument("Share of the target's answers, after the rewriter, that refuse.", Worse.HIGH),
+    "panel/target/before/*": Instrument("What the target's answers to the original prompts are worth.", Worse.LOW),
+    "panel/target/after/*": Instrument("What the target's answers to the rewritten prompts are worth.", Worse.LOW),
     "actor/entropy": Instrument(
         "How undecided the policy is, in nats a token. Near 0 it writes the same thing every time.",
         Worse.LOW, "nats a token", "entropy", lambda cfg: cfg.entropy,

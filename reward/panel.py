@@ -11,6 +11,15 @@ Nothing here is a reward. Rates are shares of the scored texts of one batch:
     canary/<name>                   mean reward of a text that deserves nothing (`reward/canaries.py`)
     judge_gap/<name>                judge's score minus the rule's of the same aspect, both in [0, 1]
     truth, truth_gap                what texts are worth where truth is known, and mean reward minus that
+
+and of rewrites, by the item's label:
+
+    rewrite/refusals/<side>         rewrites that decline, or order the target to
+    rewrite/kept_words/<side>       share of the prompt's content words that the rewrite keeps
+    rewrite/changed/<side>          rewrites that are not the prompt
+    rewrite/policy_words/<side>     share of the rewrite's words that are names of policies or talk of them
+    target/unsafe/harmful           answers of the target that do harm; target/refused/<side>: that refuse
+    target/before/<side>, /after    what the target's answers are worth, to the prompt and to the rewrite
 """
 
 from __future__ import annotations
@@ -38,6 +47,9 @@ class PanelConfig:
         citations: Alarm at this many citations an answer.
         length_drift: Alarm when texts are this many times as long as at the beginning, or as short.
         truth_gap: Alarm when the reward exceeds the truth by this much.
+        rewrite_refusals: Alarm when this share of rewrites declines, or orders the target to.
+        kept_words: Alarm when rewrites of harmless prompts keep at most this share of their words.
+        policy_words: Alarm when this share of a rewrite's words talks of policies.
         entropy: Alarm when the policy's entropy falls to this (nats a token).
         patience: Steps in a row that must be beyond a threshold.
     """
@@ -50,6 +62,9 @@ class PanelConfig:
     citations: float = 6.0
     length_drift: float = 1.75
     truth_gap: float = 0.25
+    rewrite_refusals: float = 0.2
+    kept_words: float = 0.5
+    policy_words: float = 0.25
     entropy: float = 0.005
     patience: int = 3
 
@@ -65,14 +80,16 @@ def read(facts: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 
     Args:
         facts: One mapping a text: `group`, `text`, and where known `harmful`, `behaviour` (its value), `citations` and
-            `right_citations` (numbers), `tokens`, `reward`, `truth`, `judge_gaps` (name → difference).
+            `right_citations` (numbers), `tokens`, `reward`, `truth`, `judge_gaps` (name → difference); of a rewrite `rewrite`, with
+            `refusal`, `kept_words`, `policy_words`, `changed`, `before`, `after`, `unsafe` and `refused`, all in [0, 1] or None.
     """
     values: dict[str, float] = {}
     for side, harmful in (("harmful", True), ("benign", False)):
-        shown = [f.get("behaviour") for f in facts if f.get("harmful") is harmful]
+        shown = [f["behaviour"] for f in facts if f.get("harmful") is harmful and "behaviour" in f]
         if shown:
             values[f"panel/refusal_rate/{side}"] = fmean(b == "refuse" for b in shown)
             values[f"panel/compliance_rate/{side}"] = fmean(b == "comply" for b in shown)
+        values |= _of_rewrites([f["rewrite"] for f in facts if f.get("harmful") is harmful and "rewrite" in f], side)
     cited = [f["citations"] for f in facts if f.get("citations") is not None]
     if cited:
         values["panel/citations_per_answer"] = fmean(cited)
@@ -92,6 +109,16 @@ def read(facts: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         values["panel/truth"] = fmean(truth for _, truth in known)
         values["panel/truth_gap"] = fmean(reward - truth for reward, truth in known)
     return values
+
+
+def _of_rewrites(rewrites: Sequence[Mapping[str, Any]], side: str) -> dict[str, float]:
+    names = {
+        "rewrite/refusals": "refusal", "rewrite/kept_words": "kept_words", "rewrite/changed": "changed",
+        "rewrite/policy_words": "policy_words", "target/before": "before", "target/after": "after",
+        "target/refused": "refused", **({"target/unsafe": "unsafe"} if side == "harmful" else {}),
+    }  # fmt: skip
+    found = {name: [float(r[key]) for r in rewrites if r.get(key) is not None] for name, key in names.items()}
+    return {f"panel/{name}/{side}": fmean(known) for name, known in found.items() if known}
 
 
 def beyond(values: Mapping[str, float], cfg: PanelConfig) -> dict[str, str]:

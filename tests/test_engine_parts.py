@@ -130,7 +130,8 @@ def test_summary_never_counts_unscored_as_zero():
 
 
 def settings(folder):
-    return {"folder": str(folder), "stage": "grpo", "weights": {}, "correlation_alarm": 0.99, "steps": 2, "first_step": 1,
+    return {"folder": str(folder), "rollouts": str(folder / "rollouts"), "stage": "grpo", "weights": {},
+            "correlation_alarm": 0.99, "steps": 2, "first_step": 1,
             "command_began": 0.0}  # fmt: skip
 
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rl_align.endpoints.serving_config import ServerConfig
 from rl_align.errors import UserError
-from rl_align.eval.config import EvalConfig, ServerConfig, check
+from rl_align.eval.config import EvalConfig, check
 from rl_align.eval.metrics import METRICS, measure, rates
 from rl_align.eval.records import Recorder, outcomes
 from rl_align.models.vocabulary import special_tokens, vision_bias

@@ -17,13 +17,13 @@ from inspect_ai.model import ModelOutput, ModelUsage, get_model
 
 from rl_align.data.items import write_items
 from rl_align.data.rows import chat
+from rl_align.endpoints.serving import Server
 from rl_align.errors import UserError
 from rl_align.eval.config import EvalConfig
 from rl_align.eval.provider import VLLMChat
 from rl_align.eval.quiet import quiet_inspect
 from rl_align.eval.records import Recorder
 from rl_align.eval.run import EvaluationFailed, evaluate
-from rl_align.eval.server import Server
 from rl_align.eval.tasks.pictograms import build, messages, pictograms
 from rl_align.pictograms.config import PictogramsConfig, TeacherConfig
 from rl_align.pictograms.items import items as make_items

@@ -15,6 +15,7 @@ from verl.experimental.agent_loop.agent_loop import AgentLoopBase, AgentLoopMetr
 
 from rl_align.models.vocabulary import vision_bias
 from rl_align.runfiles.atomic import write_bytes
+from rl_align.schema import Seat
 
 from .scoring import Scored, Scorer
 
@@ -36,8 +37,9 @@ class Prompt:
 
 @register("responder")
 class ResponderLoop(AgentLoopBase):
-    """One hop: the policy answers image and prompt; the answer is scored here, in process."""
+    """The policy writes one text for image and prompt; the text is scored here, in process."""
 
+    seat = Seat.RESPONDER
     # Set by the worker, once for all its loops:
     scorer: Scorer
     canaries: Mapping[str, str] = {}
@@ -97,7 +99,7 @@ class ResponderLoop(AgentLoopBase):
                 num_turns=2,
                 metrics=AgentLoopMetrics(generate_sequences=generated - begun, compute_score=cost),
                 reward_score=told.reward if told.reward is not None else 0.0,
-                extra_fields=_extra(row, text, len(tokens), told, image, group.global_steps, cost),
+                extra_fields=_extra(self.seat, row, text, len(tokens), told, image, group.global_steps, cost),
             )
             for (tokens, text), log_probs, (told, cost) in zip(texts, group.log_probs, scored, strict=True)
         ]
@@ -146,17 +148,26 @@ class ResponderLoop(AgentLoopBase):
         return None
 
 
+@register("rewriter")
+class RewriterLoop(ResponderLoop):
+    """The policy rewrites the prompt; its scorer has a target answer the rewrite, as soon as the group has landed."""
+
+    seat = Seat.REWRITER
+
+
 def _text(messages: list[dict]) -> str:
     """What the person wrote, without the images."""
     last = messages[-1]["content"]
     return last if isinstance(last, str) else "".join(p["text"] for p in last if p.get("type") == "text")
 
 
-def _extra(row: dict, text: str, tokens: int, scored: Scored, image: str | None, version: int, cost: float) -> dict[str, Any]:
+def _extra(
+    seat: Seat, row: dict, text: str, tokens: int, scored: Scored, image: str | None, version: int, cost: float
+) -> dict[str, Any]:
     return {
         "rl": {
             "item_id": row["extra_info"]["item_id"],
-            "seat": "responder",
+            "seat": seat.value,
             "status": scored.status.value,
             "reward": scored.reward,
             "components": scored.components,

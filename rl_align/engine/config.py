@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Optional
 
 from reward.credit import ESTIMATORS
+from rl_align.errors import UserError
+from rl_align.transcript.prompts import RESPONDER_SYSTEM
 
 
 class Platform(str, Enum):
@@ -169,6 +172,39 @@ OLD_LOG_PROBS = ("rollout", "recompute")
 LR_SCHEDULES = ("constant", "cosine")
 DTYPES = ("bfloat16", "float16", "float32")
 ATTENTIONS = ("eager", "sdpa", "flash_attention_2")
+
+
+@dataclass
+class TargetConfig:
+    """How a rewriter's frozen target answers.
+
+    Attributes:
+        samples: Answers to each rewrite; more than one needs a temperature.
+        temperature: Of its sampling; at 0 equal rewrites of an item cost one answer.
+        top_p: Of its sampling.
+        max_tokens: Longest answer.
+        seed: Of its sampling; the endpoint adds the index of the sample.
+        system: System message in front of the prompt; None for none. The project's own responders are asked with theirs.
+        special_tokens: Texts that the target's tokenizer treats as more than text; a rewrite that spells them is made harmless.
+    """
+
+    samples: int = 1
+    temperature: float = 0.0
+    top_p: float = 1.0
+    max_tokens: int = 160
+    seed: int = 0
+    system: Optional[str] = RESPONDER_SYSTEM  # noqa: UP045 (OmegaConf reads the annotation at run time)
+    special_tokens: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for key in ("samples", "max_tokens"):
+            if getattr(self, key) < 1:
+                raise UserError(f"is {getattr(self, key)}", where=f"target.{key}", expected="1 or more")
+        if self.temperature < 0:
+            raise UserError(f"is {self.temperature}", where="target.temperature", expected="0 or more")
+        if self.samples > 1 and self.temperature == 0:
+            what = f"{self.samples} samples at temperature 0 are one sample"
+            raise UserError(what, where="target.samples", fix="set target.temperature above 0")
 
 
 def check(engine: EngineConfig, sft: SFTConfig, grpo: GRPOConfig) -> list[tuple[str, str, str]]:

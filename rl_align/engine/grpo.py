@@ -39,6 +39,7 @@ def run(
     measure: str | None = None,
     measure_settings: Mapping[str, Any] | None = None,
     judges: Mapping[str, Mapping[str, Any]] | None = None,
+    stage: str = "grpo",
     command_began: float | None = None,
 ) -> None:
     """Trains until `grpo.steps` are done.
@@ -58,6 +59,7 @@ def run(
         measure: `module:factory` of what a text is truly worth, `(item id, text) -> float`; never a reward, only recorded.
         measure_settings: What the factory gets.
         judges: Preset → settings of each judge that the scorer asks; their outages stop the run.
+        stage: Name of the stage in logs, metrics and folders.
         command_began: Unix time from which `time/ready` counts: the beginning of the stage, or of the command that has only one.
 
     Raises:
@@ -70,8 +72,8 @@ def run(
     first = int(resume_from.name.rpartition("_")[2]) + 1 if resume_from else 1
     settings = {
         "folder": str(folder),
-        "stage": "grpo",
-        "rollouts": str(folder / "rollouts"),
+        "stage": stage,
+        "rollouts": str(rollouts_of(folder, stage)),
         "scorer": scorer,
         "scorer_settings": dict(scorer_settings),
         "weights": dict(weights),
@@ -92,11 +94,11 @@ def run(
         "command_began": command_began or time.time(),
     }
     keys = verl_config.grpo_settings(
-        engine, grpo, model=model, train_file=train_file, folder=folder, resume_from=resume_from, name=name
+        engine, grpo, model=model, train_file=train_file, folder=folder, resume_from=resume_from, name=name, stage=stage
     )
     with ray_cluster(engine, folder):
         runner = ray.remote(TaskRunner).options(num_cpus=1, name="rl_align_grpo").remote()
-        follow = Follow(folder, "grpo")
+        follow = Follow(folder, stage)
         failed_before = failures_log(folder).stat().st_size if failures_log(folder).exists() else 0
         work = runner.train.remote(keys, list(engine.extra), settings)
         deadline = time.monotonic() + engine.deadline_minutes * 60
@@ -115,6 +117,11 @@ def run(
             ray.get(work)
         except ray.exceptions.RayError as error:
             raise engine_failure("GRPO", error, folder, failed_before) from error
+
+
+def rollouts_of(folder: Path, stage: str) -> Path:
+    """Folder of a stage's rollouts: the responder's lie at the top."""
+    return folder / "rollouts" if stage == "grpo" else folder / "rollouts" / stage
 
 
 class ray_cluster:  # noqa: N801 - used as a context manager

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-from rl_align.schema import ImageRef, Item, Response, RewardBreakdown, Score, Verdict
+from rl_align.schema import Item, Response, RewardBreakdown, Score, Verdict
 
-from .scoring import Scored, Scorer, facts_of, item_of
+from .scoring import Scored, Scorer, facts_of, item_of, shown
 
 #: Judge preset → the rule that looks at the same aspect; the panel shows how far the two are apart.
 SAME_ASPECT = {"helpfulness": "helpfulness", "refusal": "behaviour", "citation": "citation"}
@@ -65,25 +64,13 @@ def responder(settings: Mapping[str, Any]) -> Scorer:
         if rules.gate:
             said = dict.fromkeys(asked, unscored(Why.NOT_APPLICABLE, f"gate {rules.gate} is closed"))
         else:
-            said = await opinions(_shown(item, row), response)
+            said = await opinions(shown(row), response)
         closed = truncated and config.truncated is Truncated.zero
         breakdown = compose_judged(rules.components, components(said, judges), config, judges, closed)
         facts = facts_of(item, response) | {"judge_gaps": _gaps(rules, said), "judges": {n: _told(o) for n, o in said.items()}}
         return Scored(breakdown.reward, breakdown.scores(), status_of(response, breakdown, truncated), breakdown.gate, facts)
 
     return score
-
-
-def _shown(item: Item, row: Mapping[str, Any]) -> Item:
-    """The item with the prompt and the pictures that a judge has to see."""
-    images, words = [], []
-    content = row["raw_prompt"][-1]["content"]
-    for part in content if isinstance(content, list) else [{"type": "text", "text": content}]:
-        if part.get("type") == "image":
-            images.append(ImageRef(data=part["bytes"]))
-        elif part.get("type") == "text":
-            words.append(part["text"])
-    return replace(item, prompt="".join(words), images=tuple(images))
 
 
 def _gaps(rules: RewardBreakdown, said: Mapping[str, Score]) -> dict[str, float]:

@@ -147,7 +147,7 @@ class StepRecord:
                 )
             )
         lines.sort()
-        write_text(self.folder / "rollouts" / f"step_{step:05d}.jsonl", "\n".join(lines) + "\n")
+        write_text(Path(self.settings["rollouts"]) / f"step_{step:05d}.jsonl", "\n".join(lines) + "\n")
 
     def _alarm(self, values: dict[str, float], step: int) -> None:
         correlation, limit = values.get(CORRELATION), float(self.settings["correlation_alarm"])

@@ -24,7 +24,7 @@ from verl.experimental.agent_loop.agent_loop import (
 from verl.trainer.ppo.v1.agent_loop_tq import AgentLoopManagerTQ, AgentLoopWorkerTQ, apply_greedy_sampling_params
 from verl.utils.tensordict_utils import list_of_dict_to_tensordict
 
-from reward.canaries import canaries
+from reward.canaries import canaries, rewriter_canaries
 from rl_align.policy.catalogue import Catalogue
 
 from . import agent_loops, early_processes, plugin, scoring
@@ -50,6 +50,7 @@ class GroupAgentLoopWorker(_Worker):
         agent_loops.ResponderLoop.scorer = staticmethod(scoring.load(settings.scorer, settings.scorer_settings))
         if settings.panel.canaries_every:
             agent_loops.ResponderLoop.canaries = canaries(Catalogue.load())
+            agent_loops.RewriterLoop.canaries = rewriter_canaries(Catalogue.load())
             agent_loops.ResponderLoop.canaries_every = settings.panel.canaries_every
         if settings.rollouts:
             folder = Path(settings.rollouts) / "images"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from reward.label import read_label
-from rl_align.schema import Item, Response, Status
+from rl_align.schema import ImageRef, Item, Response, Status
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,18 @@ def facts_of(item: Item, response: Response) -> dict[str, Any]:
         "citations": len(response.citations),
         "right_citations": len(set(response.citations) & set(item.citations)),
     }
+
+
+def shown(row: Mapping[str, Any]) -> Item:
+    """The item behind a data row with its prompt and pictures, for what has to see them."""
+    images, words = [], []
+    content = row["raw_prompt"][-1]["content"]
+    for part in content if isinstance(content, list) else [{"type": "text", "text": content}]:
+        if part.get("type") == "image":
+            images.append(ImageRef(data=part["bytes"]))
+        elif part.get("type") == "text":
+            words.append(part["text"])
+    return replace(item_of(row), prompt="".join(words), images=tuple(images))
 
 
 def item_of(row: Mapping[str, Any]) -> Item:

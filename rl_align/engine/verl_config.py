@@ -51,6 +51,7 @@ def grpo_settings(
     folder: Path,
     resume_from: Path | None,
     name: str,
+    stage: str = "grpo",
 ) -> dict[str, Any]:
     """verl's settings for one GRPO stage.
 
@@ -59,9 +60,10 @@ def grpo_settings(
         grpo: What.
         model: Hugging Face folder to start from.
         train_file: Parquet of prompts.
-        folder: Run folder; checkpoints go to `checkpoints/grpo` and TensorBoard files to `tensorboard` below it.
+        folder: Run folder; checkpoints go to `checkpoints/<stage>` and TensorBoard files to `tensorboard` below it.
         resume_from: A verified checkpoint folder `global_step_N`, or None to start afresh.
         name: Shown by loggers.
+        stage: Name of the stage.
     """
     prompts, n = grpo.prompts_per_step, grpo.rollouts_per_prompt
     longest = grpo.max_prompt_tokens + grpo.max_response_tokens
@@ -142,7 +144,7 @@ def grpo_settings(
         "trainer.test_freq": -1,
         "trainer.save_freq": grpo.save_every,
         "trainer.max_actor_ckpt_to_keep": None,  # pruned by our own callback, after the new one is sealed
-        "trainer.default_local_dir": str(folder / "checkpoints" / "grpo"),
+        "trainer.default_local_dir": str(folder / "checkpoints" / stage),
         "trainer.checkpoint_callback_class": "rl_align.engine.checkpoints.SealCheckpoint",
         "trainer.resume_mode": "resume_path" if resume_from else "disable",
         "trainer.resume_from_path": str(resume_from) if resume_from else None,

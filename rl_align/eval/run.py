@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from rl_align.data.items import read_items
+from rl_align.endpoints.serving import Server, serving, tail
 from rl_align.errors import UserError
 from rl_align.eval.config import EvalConfig, check
 from rl_align.eval.metrics import measure
 from rl_align.eval.quiet import quiet_inspect
 from rl_align.eval.records import Recorder, outcomes, remove
-from rl_align.eval.server import Server, serving, tail
 from rl_align.models.vocabulary import special_tokens
 from rl_align.runfiles.atomic import write_json
 from rl_align.schema import Item

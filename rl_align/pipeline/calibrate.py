@@ -22,10 +22,9 @@ from rl_align.endpoints.config import EndpointConfig
 from rl_align.errors import UserError
 from rl_align.policy.catalogue import Catalogue
 from rl_align.policy.citations import find_citations
-from rl_align.schema import Behaviour, ImageRef, Item, Response
+from rl_align.schema import Behaviour, ImageRef, Item
 from rl_align.statistics import Estimate, confusion, f1, precision, recall
-from rl_align.transcript.behaviour import classify_behaviour
-from rl_align.transcript.responder import parse_response
+from rl_align.transcript.responder import parse_answer
 
 
 @dataclass
@@ -152,11 +151,7 @@ def _case(row: Mapping[str, Any], question: Preset, catalogue: Catalogue, path: 
         harmful=harmful,
         reference=row.get("reference"),
     )
-    response = parse_response(row["answer"], catalogue)
-    if response.answer is None:
-        shown = classify_behaviour(row["answer"], None) if row["answer"].strip() else None
-        response = Response(row["answer"], answer=row["answer"], behaviour=shown)
-    return Labelled(Case(item, response), row["label"])
+    return Labelled(Case(item, parse_answer(row["answer"], catalogue)), row["label"])
 
 
 def table(results: Sequence[dict[str, Any]]) -> str:

@@ -14,10 +14,11 @@ from reward.panel import PanelConfig
 from rl_align.data.sources.mix import RealInputsConfig
 from rl_align.data.sources.mix import check as check_real_inputs
 from rl_align.endpoints.config import EndpointConfig
+from rl_align.endpoints.serving_config import ServerConfig
 from rl_align.engine.config import EngineConfig, GRPOConfig, SFTConfig
 from rl_align.engine.config import check as check_engine
 from rl_align.errors import UserError
-from rl_align.eval.config import EvalConfig, ServerConfig
+from rl_align.eval.config import EvalConfig
 from rl_align.eval.config import check as check_eval
 from rl_align.models.config import ModelConfig
 from rl_align.pictograms.config import PictogramsConfig, TeacherConfig, check, check_teacher

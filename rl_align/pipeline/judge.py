@@ -14,8 +14,8 @@ from typing import Any
 
 from reward.judges.config import JudgeConfig
 from rl_align.config import load_config, to_yaml
+from rl_align.endpoints.serving_config import ServerConfig
 from rl_align.engine.config import EngineConfig, SFTConfig
-from rl_align.eval.config import ServerConfig
 from rl_align.models.config import ModelConfig
 from rl_align.pictograms.config import PictogramsConfig
 from rl_align.pipeline.config import RunConfig, resolve
@@ -136,7 +136,7 @@ class JudgeRun(Run):
         from reward.judges.presets import preset
         from rl_align.data.items import read_items
         from rl_align.endpoints.config import EndpointConfig
-        from rl_align.eval.server import serving
+        from rl_align.endpoints.serving import serving
         from rl_align.pipeline.calibrate import Labelled, calibrate, table
 
         items = read_items(self.data / f"{SPLIT}.parquet")[: self.judge.measured or None]

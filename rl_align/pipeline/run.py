@@ -267,7 +267,7 @@ class Run:
         if not config.judges.judges:
             yield SCORER, {}
             return
-        from rl_align.eval.server import serving
+        from rl_align.endpoints.serving import serving
 
         key, cache = str(self.folder / "judge.key"), str(self.folder / "judge-cache.sqlite")
         judges = {n: replace(judge, fence_key_file=judge.fence_key_file or key) for n, judge in config.judges.judges.items()}

@@ -20,6 +20,7 @@ Such variants are no problem; a part that is missing, empty, repeated or out of 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from rl_align.errors import UserError
 from rl_align.policy.catalogue import Catalogue
@@ -173,6 +174,21 @@ def parse_response(text: str, catalogue: Catalogue | None = None, think_open: bo
         problems=tuple(problems),
         fake_refusal=shown is not None and shown.fake_refusal,
     )
+
+
+def parse_answer(text: str, catalogue: Catalogue | None = None) -> Response:
+    """Parses a text of any model: by the grammar where it shows any of it, else all of it is the answer. Never raises.
+
+    Args:
+        text: The text as generated.
+        catalogue: Policies that citations are looked up in; the package's own by default.
+    """
+    response = parse_response(text, catalogue)
+    begun = response.think is not None or response.description is not None or response.assessment is not None
+    if response.answer is not None or begun or THINK_UNCLOSED in response.problems or not text.strip():
+        return response
+    behaviour, fake = show(text, None)
+    return replace(response, answer=text.strip(), behaviour=behaviour, fake_refusal=fake)
 
 
 def _kind(heading: re.Match[str]) -> tuple[int, bool | None]:

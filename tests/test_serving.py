@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from rl_align.endpoints import leash
+from rl_align.endpoints.serving import ServerFailed, arguments, environment, free_ports, leashed, serving, wait_ready
+from rl_align.endpoints.serving_config import ServerConfig
 from rl_align.errors import UserError
-from rl_align.eval import leash
-from rl_align.eval.config import ServerConfig
-from rl_align.eval.server import ServerFailed, arguments, environment, free_ports, leashed, serving, wait_ready
 
 
 def test_a_server_command_for_cpu_and_gpu(tmp_path):
@@ -72,7 +72,7 @@ def test_the_whole_tree_dies_with_a_parent_that_is_killed(tmp_path):
     log, scratch = tmp_path / "log", tmp_path / "tmp"
     scratch.mkdir()
     code = (
-        "import os, sys, time; from pathlib import Path; from rl_align.eval.server import leashed\n"
+        "import os, sys, time; from pathlib import Path; from rl_align.endpoints.serving import leashed\n"
         f"with leashed({NESTED!r}, dict(os.environ), Path(sys.argv[1])): time.sleep(60)"
     )
     root = Path(leash.__file__).parents[2]

@@ -16,9 +16,9 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from rl_align.endpoints import leash
+from rl_align.endpoints.serving_config import ServerConfig
 from rl_align.errors import UserError
-from rl_align.eval import leash
-from rl_align.eval.config import ServerConfig
 
 HOST = "127.0.0.1"
 _TAIL_LINES = 30
