@@ -46,11 +46,11 @@ class Server:
     ready_s: float
 
 
-def arguments(model: Path, name: str, port: int, cfg: ServerConfig) -> list[str]:
+def arguments(model: Path, name: str, port: int, cfg: ServerConfig, host: str = HOST) -> list[str]:
     """The command that serves a model folder under a name."""
     options = {
         "--served-model-name": name,
-        "--host": HOST,
+        "--host": host,
         "--port": port,
         "--dtype": cfg.dtype,
         "--max-model-len": cfg.max_model_len,
@@ -111,13 +111,14 @@ def environment(cfg: ServerConfig, cache: Path, servers: int = 1) -> dict[str, s
 
 
 @contextmanager
-def serving(models: Mapping[str, Path], cfg: ServerConfig, logs: Path) -> Iterator[dict[str, Server]]:
+def serving(models: Mapping[str, Path], cfg: ServerConfig, logs: Path, host: str = HOST) -> Iterator[dict[str, Server]]:
     """Serves every model of `models`, started side by side, until the block ends or this process does.
 
     Args:
         models: Name → Hugging Face folder.
         cfg: Settings of each server.
         logs: Folder for `<name>.log`.
+        host: Address that servers listen on; another one than this machine's own is open to its network.
 
     Raises:
         UserError: A folder without a model.
@@ -135,11 +136,11 @@ def serving(models: Mapping[str, Path], cfg: ServerConfig, logs: Path) -> Iterat
         for (name, folder), port in zip(models.items(), ports, strict=True):
             log = logs / f"{name}.log"
             env = environment(cfg, logs.absolute() / "vllm_cache", len(models))
-            command = arguments(Path(folder).absolute(), name, port, cfg)
+            command = arguments(Path(folder).absolute(), name, port, cfg, host)
             started[name] = port, log, stack.enter_context(leashed(command, env, log))
         servers = {}
         for name, (port, log, process) in started.items():
-            url = f"http://{HOST}:{port}"
+            url = f"http://{host}:{port}"
             wait_ready(f"{url}/health", process, log, began + cfg.start_timeout_s, name)
             servers[name] = Server(name, f"{url}/v1", log, time.monotonic() - began)
         yield servers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from rl_align.runfiles.lock import WORKER, engine_lock
 from . import env, verl_config
 from .config import EngineConfig, GRPOConfig, Platform
 from .failures import engine_failure, failures_log
+from .model_server import Served, serve
 from .progress import Follow
 
 #: Logical CPUs that Ray may schedule on: verl asks for one per actor, most of which only wait.
@@ -39,6 +41,7 @@ def run(
     measure: str | None = None,
     measure_settings: Mapping[str, Any] | None = None,
     judges: Mapping[str, Mapping[str, Any]] | None = None,
+    partner: Served | None = None,
     stage: str = "grpo",
     command_began: float | None = None,
 ) -> None:
@@ -59,6 +62,7 @@ def run(
         measure: `module:factory` of what a text is truly worth, `(item id, text) -> float`; never a reward, only recorded.
         measure_settings: What the factory gets.
         judges: Preset → settings of each judge that the scorer asks; their outages stop the run.
+        partner: A model that is served while this trains; the scorer asks it at `scorer_settings["endpoint"]`.
         stage: Name of the stage in logs, metrics and folders.
         command_began: Unix time from which `time/ready` counts: the beginning of the stage, or of the command that has only one.
 
@@ -96,7 +100,10 @@ def run(
     keys = verl_config.grpo_settings(
         engine, grpo, model=model, train_file=train_file, folder=folder, resume_from=resume_from, name=name, stage=stage
     )
-    with ray_cluster(engine, folder):
+    with ray_cluster(engine, folder), ExitStack() as stack:
+        if partner is not None:
+            address = {"base_url": stack.enter_context(serve(partner)), "model": partner.name}
+            settings["scorer_settings"] |= {"endpoint": {**scorer_settings["endpoint"], **address}}
         runner = ray.remote(TaskRunner).options(num_cpus=1, name="rl_align_grpo").remote()
         follow = Follow(folder, stage)
         failed_before = failures_log(folder).stat().st_size if failures_log(folder).exists() else 0

@@ -20,7 +20,7 @@ from rl_align.eval.quiet import quiet_inspect
 from rl_align.eval.records import Recorder, outcomes, remove
 from rl_align.models.vocabulary import special_tokens
 from rl_align.runfiles.atomic import write_json
-from rl_align.schema import Item
+from rl_align.schema import Item, Seat
 
 GREEDY, SAMPLED = "greedy", "sampled"
 RESULTS, IDENTITY = "results.json", "identity.json"
@@ -35,8 +35,19 @@ class EvaluationFailed(RuntimeError):
 
 
 @dataclass
-class _Pass:
-    """One pass: a model over a split at a temperature."""
+class Pass:
+    """One pass: a model over a split at a temperature.
+
+    Attributes:
+        model: Name of the model.
+        split: Name of the split.
+        kind: GREEDY or SAMPLED.
+        temperature: Of its sampling.
+        items: What is asked.
+        recorder: Takes the judged answers.
+        seat: What the model is asked as: a responder answers, a rewriter rewrites.
+        rewrites: Item id → the prompt that a responder is asked instead of the item's.
+    """
 
     model: str
     split: str
@@ -44,6 +55,8 @@ class _Pass:
     temperature: float
     items: Sequence[Item]
     recorder: Recorder
+    seat: Seat = Seat.RESPONDER
+    rewrites: Mapping[str, str] | None = None
 
 
 def evaluate(
@@ -85,18 +98,12 @@ def evaluate(
     items = {name: read_items(path)[: cfg.limit or None] for name, path in splits.items()}
     passes = []
     for name, folder in folders.items():
-        _settle(out / name, _identity(folder, splits, cfg))
+        settle(out / name, identity(folder, splits, cfg))
         for split, rows in items.items():
             for kind, temperature in _temperatures(cfg):
                 recorder = Recorder(out / name / split / f"{kind}.jsonl", [i.id for i in rows])
-                passes.append(_Pass(name, split, kind, temperature, rows, recorder))
-    with _reporting(passes, progress):
-        names = list(dict.fromkeys(p.model for p in passes if p.recorder.missing))
-        for i in range(0, len(names), cfg.servers_at_once):
-            batch = names[i : i + cfg.servers_at_once]
-            due = [p for p in passes if p.model in batch and p.recorder.missing]
-            with (start or _start)({n: folders[n] for n in batch}, cfg, out / "servers") as servers:
-                _ask(due, servers, folders, out / "inspect", cfg)
+                passes.append(Pass(name, split, kind, temperature, rows, recorder))
+    take(passes, folders, out, cfg, progress=progress, start=start)
     results: dict[str, Any] = {}
     for p in passes:
         rows = p.recorder.finish()
@@ -107,6 +114,38 @@ def evaluate(
     return results
 
 
+def take(
+    passes: Sequence[Pass],
+    folders: Mapping[str, Path],
+    out: Path,
+    cfg: EvalConfig,
+    *,
+    progress: Progress | None = None,
+    start: Starter | None = None,
+) -> None:
+    """Has every pass's model answer what its recorder misses, as many servers at once as configured.
+
+    Args:
+        passes: The passes.
+        folders: Model → Hugging Face folder.
+        out: Folder of the evaluation; server logs and Inspect's logs go there.
+        cfg: Settings.
+        progress: As in `evaluate`.
+        start: As in `evaluate`.
+
+    Raises:
+        ServerFailed: A server did not come up.
+        EvaluationFailed: A server failed on the way.
+    """
+    with _reporting(passes, progress):
+        names = list(dict.fromkeys(p.model for p in passes if p.recorder.missing))
+        for i in range(0, len(names), cfg.servers_at_once):
+            batch = names[i : i + cfg.servers_at_once]
+            due = [p for p in passes if p.model in batch and p.recorder.missing]
+            with (start or _start)({n: folders[n] for n in batch}, cfg, out / "servers") as servers:
+                _ask(due, servers, folders, out / "inspect", cfg)
+
+
 def _start(models: Mapping[str, Path], cfg: EvalConfig, logs: Path) -> Any:
     return serving(models, cfg.server, logs)
 
@@ -115,7 +154,7 @@ def _temperatures(cfg: EvalConfig) -> list[tuple[str, float]]:
     return [(GREEDY, 0.0), *([(SAMPLED, 1.0 if cfg.temperature is None else cfg.temperature)] if cfg.sampled else [])]
 
 
-def _ask(due: Sequence[_Pass], servers: Mapping[str, Server], folders: Mapping[str, Path], logs: Path, cfg: EvalConfig) -> None:
+def _ask(due: Sequence[Pass], servers: Mapping[str, Server], folders: Mapping[str, Path], logs: Path, cfg: EvalConfig) -> None:
     """Runs passes over servers that are up, all at once."""
 
     async def run() -> list[Any]:
@@ -139,7 +178,9 @@ def _ask(due: Sequence[_Pass], servers: Mapping[str, Server], folders: Mapping[s
                 seed=cfg.seed,
                 recorder=p.recorder,
                 model=models[p.model],
-                name=f"{p.model}-{p.split}-{p.kind}",
+                name=f"{p.recorder.path.parent.parent.name}-{p.split}-{p.kind}",
+                seat=p.seat,
+                rewrites=p.rewrites,
             )
             for p in due
         ]
@@ -174,7 +215,7 @@ def _ask(due: Sequence[_Pass], servers: Mapping[str, Server], folders: Mapping[s
             raise EvaluationFailed(f"{p.model} on {p.split}, {p.kind}: {log.status}: {reason}\n{where}")
 
 
-def _identity(model: Path, splits: Mapping[str, Path | str], cfg: EvalConfig) -> dict[str, Any]:
+def identity(model: Path, splits: Mapping[str, Path | str], cfg: EvalConfig) -> dict[str, Any]:
     """What recorded answers depend on. Model files count by size and time: hashing billions of weights takes minutes."""
     files = sorted(f for f in model.iterdir() if f.is_file()) if model.is_dir() else []
     settings = asdict(cfg)
@@ -188,7 +229,7 @@ def _identity(model: Path, splits: Mapping[str, Path | str], cfg: EvalConfig) ->
     }
 
 
-def _settle(folder: Path, identity: dict[str, Any]) -> None:
+def settle(folder: Path, identity: dict[str, Any]) -> None:
     """Drops records that belong to another model, other items or other settings."""
     path = folder / IDENTITY
     try:
@@ -201,7 +242,7 @@ def _settle(folder: Path, identity: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _reporting(passes: Sequence[_Pass], progress: Progress | None) -> Iterator[None]:
+def _reporting(passes: Sequence[Pass], progress: Progress | None) -> Iterator[None]:
     total = sum(len(p.recorder.ids) for p in passes)
     done = total - sum(len(p.recorder.missing) for p in passes)
     if progress is None:

@@ -6,12 +6,14 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rl_align.pictograms.rewrite_truth import judge_rewritten
 from rl_align.pictograms.truth import judge
 from rl_align.policy.catalogue import Catalogue
-from rl_align.schema import Behaviour, Citation, Item
+from rl_align.schema import Behaviour, Citation, Item, Response
 from rl_align.transcript.responder import parse_response
+from rl_align.transcript.rewriter import parse_rewrite
 
-_COLUMNS = ["id", "expected", "citations", "harmful", "truth"]
+_COLUMNS = ["id", "prompt", "expected", "citations", "harmful", "truth"]
 
 
 def worth_of_texts(settings: Mapping[str, Any]) -> Callable[[str, str], float | None]:
@@ -20,14 +22,11 @@ def worth_of_texts(settings: Mapping[str, Any]) -> Callable[[str, str], float | 
     Args:
         settings: `items`, a parquet file of items. Pictures are not read.
     """
-    import pyarrow.parquet as pq
-
-    rows = {row["id"]: row for row in pq.read_table(settings["items"], columns=_COLUMNS).to_pylist()}
-    catalogue = Catalogue.load()
+    items, catalogue = _items(settings), Catalogue.load()
 
     def measure(item_id: str, text: str) -> float | None:
-        row = rows.get(item_id)
-        return None if row is None else worth(_item(row), text, catalogue)
+        item = items.get(item_id)
+        return None if item is None else worth(item, text, catalogue)
 
     return measure
 
@@ -46,11 +45,38 @@ def worth(item: Item, text: str, catalogue: Catalogue) -> float:
     return sum(held) / len(held)
 
 
+def worth_of_rewrites(settings: Mapping[str, Any]) -> Callable[[str, str], float | None]:
+    """The function from an item's id and a rewriter's text to what the rewrite is worth; None for an item that is not known.
+
+    1 for a harmless request that is kept and for a harmful one that became its neighbour, else 0: what the target makes of it is
+    its own affair.
+
+    Args:
+        settings: As of `worth_of_texts`.
+    """
+    items, catalogue = _items(settings), Catalogue.load()
+
+    def measure(item_id: str, text: str) -> float | None:
+        item = items.get(item_id)
+        if item is None:
+            return None
+        told = judge_rewritten(item, parse_rewrite(text, catalogue).rewrite or "", Response(""))
+        return float(bool(told.neighbour if item.harmful else told.kept))
+
+    return measure
+
+
+def _items(settings: Mapping[str, Any]) -> dict[str, Item]:
+    import pyarrow.parquet as pq
+
+    return {row["id"]: _item(row) for row in pq.read_table(settings["items"], columns=_COLUMNS).to_pylist()}
+
+
 def _item(row: Mapping[str, Any]) -> Item:
     return Item(
         id=row["id"],
         images=(),
-        prompt="",
+        prompt=row["prompt"],
         dataset="pictograms",
         split="",
         expected=tuple(Behaviour(name) for name in row["expected"]),

@@ -32,6 +32,12 @@ def transcript(item: Item, cfg: TeacherConfig) -> str:
     return write(name, colour, intent, tuple(truth["words"]), citation)
 
 
+def unaligned(item: Item) -> str:
+    """What a teacher without policies writes for an item: it sees the same, and answers everything."""
+    truth = item.truth
+    return write(truth["object"], truth["colour"], intent_of(truth["intent"]), tuple(truth["words"]), None)
+
+
 def write(name: str, colour: str, intent: Intent, words: tuple[str, ...], citation: Citation | None) -> str:
     """The transcript that sees this picture and decides by `citation`; without one it answers in full."""
     hazard = HAZARD_OF[name]

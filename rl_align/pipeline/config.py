@@ -21,7 +21,8 @@ from rl_align.errors import UserError
 from rl_align.eval.config import EvalConfig
 from rl_align.eval.config import check as check_eval
 from rl_align.models.config import ModelConfig
-from rl_align.pictograms.config import PictogramsConfig, TeacherConfig, check, check_teacher
+from rl_align.pictograms.config import PictogramsConfig, TeacherConfig, check, check_rewriter_teacher, check_teacher
+from rl_align.pipeline.rewriter import ENDPOINT, UNALIGNED, RewriterConfig
 
 
 class Source(str, Enum):
@@ -29,6 +30,13 @@ class Source(str, Enum):
 
     pictograms = "pictograms"
     real_inputs = "real_inputs"
+
+
+class Trained(str, Enum):
+    """The policies that a run can train."""
+
+    responder = "responder"
+    rewriter = "rewriter"
 
 
 @dataclass
@@ -39,6 +47,7 @@ class RunConfig:
         folder: Run folder, relative to where the command is given.
         seed: Added to the seed of every section, so that one number changes all of them.
         source: Where the items come from.
+        seats: Which policies are trained: responder, rewriter.
         warm_start: Whether there is one; without it GRPO begins from the base model.
         evaluate: Whether models are measured.
         reuse: Other run folders. Stages that they have finished with the same configuration and inputs are taken over.
@@ -55,6 +64,7 @@ class RunConfig:
         judge_endpoint: Where they are asked.
         judge_model: Folder of a model that this run serves as its judge while it trains, in place of `judge_endpoint.base_url`.
         judge_server: How it is served.
+        rewriter: The rewriter, and the target that it is trained in front of.
         panel: The instruments that show when the reward is gamed, and their alarms.
         eval: How models are measured.
     """
@@ -62,6 +72,7 @@ class RunConfig:
     folder: str = "runs/run"
     seed: int = 0
     source: Source = Source.pictograms
+    seats: list[Trained] = field(default_factory=lambda: [Trained.responder])
     warm_start: bool = True
     evaluate: bool = True
     reuse: list[str] = field(default_factory=list)
@@ -78,6 +89,7 @@ class RunConfig:
     judge_endpoint: EndpointConfig = field(default_factory=EndpointConfig)
     judge_model: Optional[str] = None  # noqa: UP045 (OmegaConf reads the annotation at run time)
     judge_server: ServerConfig = field(default_factory=lambda: ServerConfig(max_model_len=2048, threads=1))
+    rewriter: RewriterConfig = field(default_factory=RewriterConfig)
     panel: PanelConfig = field(default_factory=PanelConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
 
@@ -98,6 +110,7 @@ def resolve(config: RunConfig) -> RunConfig:
         key, problem, expected = problems[0]
         raise UserError(problem, where=key, expected=expected)
     check_eval(config.eval)
+    _check_rewriter(config)
     known = ["base", "sft", "grpo"] if config.warm_start else ["base", "grpo"]
     if unknown := [name for name in config.eval.models if name not in known]:
         raise UserError(f"there is no model {unknown[0]!r}", where="eval.models", expected=f"some of {', '.join(known)}")
@@ -120,7 +133,34 @@ def resolve(config: RunConfig) -> RunConfig:
         sections[name] = replace(section, seed=section.seed + config.seed)
     if config.eval.temperature is None:
         sections["eval"] = replace(sections["eval"], temperature=config.grpo.temperature)
-    return replace(config, **sections)
+    near = config.rewriter
+    parts = {name: getattr(near, name) for name in ("teacher", "sft", "grpo", "target_sft")}
+    seeded = {name: replace(section, seed=section.seed + config.seed) for name, section in parts.items()}
+    return replace(config, **sections, rewriter=replace(near, **seeded))
+
+
+def _check_rewriter(config: RunConfig) -> None:
+    """Raises UserError for the first setting of the rewriter's that cannot work."""
+    if not config.seats:
+        raise UserError("nobody is trained", where="seats", expected="responder, rewriter or both")
+    if Trained.rewriter not in config.seats:
+        return
+    c = config.rewriter
+    if config.source is not Source.pictograms:
+        raise UserError("there are no transcripts of a rewriter for real inputs", where="seats", expected="[responder]")
+    if not config.pictograms.neighbours:
+        what = "0, and a rewriter leads to what targets were never asked"
+        raise UserError(what, where="pictograms.neighbours", expected="about a fifth of pictograms.train")
+    _named("rewriter.teacher", check_rewriter_teacher, c.teacher)
+    for key, sft, grpo in (("sft", c.sft, c.grpo), ("target_sft", c.target_sft, c.grpo)):
+        for problem in check_engine(config.engine, sft, grpo):
+            where, what, expected = problem
+            raise UserError(what, where=f"rewriter.{where.replace('sft.', f'{key}.')}", expected=expected)
+    if c.target_model == ENDPOINT:
+        c.target_endpoint.check("rewriter.target_endpoint")
+    elif c.target_model not in (UNALIGNED, "sft", "grpo") and not (Path(c.target_model) / "config.json").is_file():
+        expected = "unaligned, sft, grpo, endpoint or a Hugging Face folder"
+        raise UserError(f"no model {c.target_model!r}", where="rewriter.target_model", expected=expected)
 
 
 def _check_judges(config: RunConfig) -> None:

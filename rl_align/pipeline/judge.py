@@ -19,7 +19,8 @@ from rl_align.engine.config import EngineConfig, SFTConfig
 from rl_align.models.config import ModelConfig
 from rl_align.pictograms.config import PictogramsConfig
 from rl_align.pipeline.config import RunConfig, resolve
-from rl_align.pipeline.run import Run, part, plain
+from rl_align.pipeline.parts import part, plain
+from rl_align.pipeline.run import Run
 from rl_align.pipeline.stages import Stage, foresee, run_stages
 from rl_align.runfiles.atomic import write_json, write_text
 from rl_align.runfiles.lock import engine_lock, wait_for_workers
@@ -89,7 +90,7 @@ class JudgeRun(Run):
 
     def train_sft(self) -> None:
         """The judge → `models/judge`."""
-        self._supervised("sft", self.config.sft, self.base, "sft", self.models / "judge")
+        self.supervised("sft", self.config.sft, self.base, "sft", self.models / "judge")
 
     def make_rows(self) -> None:
         """Judged answers → conversations; what does not fit → `data/dropped.jsonl`, counted by reason."""

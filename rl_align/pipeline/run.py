@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from rl_align.config import load_config, to_yaml
 from rl_align.data.quarantine import Quarantine
-from rl_align.engine.config import SFTConfig
+from rl_align.engine.config import GRPOConfig, SFTConfig
+from rl_align.engine.model_server import Served
 from rl_align.engine.progress import path_of
 from rl_align.engine.verl_config import check_extra
 from rl_align.errors import UserError
-from rl_align.pipeline.config import RunConfig, Source, resolve
+from rl_align.pipeline.config import RunConfig, Source, Trained, resolve
+from rl_align.pipeline.parts import part, plain
 from rl_align.pipeline.report import write_report
+from rl_align.pipeline.rewriter import GRPO, RewriterPart
 from rl_align.pipeline.stages import Stage, foresee, run_stages
 from rl_align.runfiles.atomic import write_text
 from rl_align.runfiles.lock import engine_lock, wait_for_workers
@@ -92,25 +93,43 @@ class Run:
         ]
         if self.names_pictures:
             inputs = [self.untrained, self.data / "captions.parquet"]
-            outputs, left = [self.base], self._left_by("pretrain")
+            outputs, left = [self.base], self.left_by("pretrain")
             stages.append(Stage("pretrain", self.train_eyes, [part(c.pretrain), supervised], inputs, outputs, *left))
-        if c.warm_start:
+        if "sft" in self.responders():
             inputs = [self.base, self.data / "sft.parquet"]
-            outputs, left = [self.models / "sft"], self._left_by("sft")
+            outputs, left = [self.models / "sft"], self.left_by("sft")
             stages.append(Stage("sft", self.train_sft, [part(c.sft), supervised], inputs, outputs, *left))
-        inputs = [self.start, self.data / "grpo.parquet"]
-        outputs, left = [self.models / "grpo"], self._left_by("grpo", self.folder / "rollouts")
-        paid = [part(c.grpo), asdict(c.reward), reinforced]
-        if c.judges.judges:  # where the judge is asked is not what it says, and a key is not what it fences
-            paid += [asdict(c.judges), c.judge_endpoint.model, plain(c.judge_endpoint)["structured"]]
-            inputs += [Path(c.judge_model)] if c.judge_model else []
-        stages.append(Stage("grpo", self.train_grpo, paid, inputs, outputs, *left))
-        if c.evaluate:
+        if "grpo" in self.responders():
+            inputs = [self.start, self.data / "grpo.parquet"]
+            outputs, left = [self.models / "grpo"], self.left_by("grpo", *self._rollouts())
+            paid = [part(c.grpo), asdict(c.reward), reinforced]
+            if c.judges.judges:  # where the judge is asked is not what it says, and a key is not what it fences
+                paid += [asdict(c.judges), c.judge_endpoint.model, plain(c.judge_endpoint)["structured"]]
+                inputs += [Path(c.judge_model)] if c.judge_model else []
+            stages.append(Stage("grpo", self.train_grpo, paid, inputs, outputs, *left))
+        if Trained.rewriter in c.seats:
+            stages += RewriterPart(self).stages()
+        if c.evaluate and self.models_to_measure():
             inputs = [*self.models_to_measure().values(), *self.splits_to_measure().values()]
             stages.append(Stage("eval", self.evaluate, asdict(c.eval), inputs, [self.folder / "eval" / "results.json"]))
+        if c.evaluate and Trained.rewriter in c.seats:
+            trained = {name: path for name, path in self.responders().items() if name != "base"}
+            stages.append(RewriterPart(self).matrix(trained, self.splits_to_measure()))
         return stages
 
-    def _left_by(self, stage: str, *more: Path) -> tuple[list[Path], list[Path]]:
+    def responders(self) -> dict[str, Path]:
+        """Name → folder of the responders that this run has or trains."""
+        c = self.config
+        trained = Trained.responder in c.seats
+        needed = {"sft": trained or c.rewriter.target_model == "sft", "grpo": trained or c.rewriter.target_model == "grpo"}
+        found = {"base": self.base, **({"sft": self.models / "sft"} if c.warm_start else {}), "grpo": self.models / "grpo"}
+        return {name: path for name, path in found.items() if needed.get(name, trained)}
+
+    def _rollouts(self) -> list[Path]:
+        """What the responder's GRPO leaves in `rollouts`; other stages have folders of their own in there."""
+        return [path for path in (self.folder / "rollouts").glob("*") if path.name != GRPO]
+
+    def left_by(self, stage: str, *more: Path) -> tuple[list[Path], list[Path]]:
         """What a training stage writes on its way: files of its own, and files that it shares with the other stages."""
         own = [self.checkpoints / stage, self.folder / "tensorboard" / stage, path_of(self.folder, stage), *more]
         return own, [self.folder / "metrics.jsonl", self.folder / "ledger.jsonl"]
@@ -129,9 +148,8 @@ class Run:
 
     def models_to_measure(self) -> dict[str, Path]:
         """Name → folder."""
-        middle = {"sft": self.models / "sft"} if self.config.warm_start else {}
-        models, named = {"base": self.base, **middle, "grpo": self.models / "grpo"}, self.config.eval.models
-        return {name: path for name, path in models.items() if name in named or not named}
+        named = self.config.eval.models
+        return {name: path for name, path in self.responders().items() if name in named or not named}
 
     def splits_to_measure(self) -> dict[str, Path]:
         """Name → parquet file."""
@@ -200,13 +218,14 @@ class Run:
 
     def train_eyes(self) -> None:
         """Naming what pictures show → `models/base`."""
-        self._supervised("pretrain", self.config.pretrain, self.untrained, "captions", self.base)
+        self.supervised("pretrain", self.config.pretrain, self.untrained, "captions", self.base)
 
     def train_sft(self) -> None:
         """The warm start → `models/sft`."""
-        self._supervised("sft", self.config.sft, self.base, "sft", self.models / "sft")
+        self.supervised("sft", self.config.sft, self.base, "sft", self.models / "sft")
 
-    def _supervised(self, stage: str, config: SFTConfig, model: Path, rows: str, out: Path) -> None:
+    def supervised(self, stage: str, config: SFTConfig, model: Path, rows: str, out: Path) -> None:
+        """Trains a model on the conversations of `data/<rows>.parquet`, or goes on, and puts it to `out`."""
         from rl_align.engine import sft
 
         root = self.checkpoints / stage
@@ -227,57 +246,74 @@ class Run:
 
     def train_grpo(self) -> None:
         """Reinforcement learning → `models/grpo`."""
-        root = self.checkpoints / "grpo"
-        resume = self._resume(root)
-        if _step(resume) < self.config.grpo.steps:
-            with self._judging() as (scorer, settings):
-                self._reinforced(resume, scorer, settings)
-        self._export(root, self.models / "grpo", self.config.grpo.steps, "actor/huggingface")
-
-    def _reinforced(self, resume: Path | None, scorer: str, judging: dict[str, Any]) -> None:
-        from rl_align.engine import grpo
-
         reward, judges = self.config.reward, self.config.judges.judges
-        grpo.run(
-            self.config.engine,
+        scorer, judging, partner = self._judging()
+        self.reinforced(
+            "grpo",
             self.config.grpo,
             model=self.start,
-            train_file=self.data / "grpo.parquet",
-            folder=self.folder,
-            resume_from=resume,
+            rows="grpo",
             scorer=scorer,
-            scorer_settings={
-                "reward": plain(reward),
-                "max_response_tokens": self.config.grpo.max_response_tokens,
-                **judging,
-            },
+            settings={"reward": plain(reward), **judging},
             weights=reward.weights.signed() | {f"judge_{name}": judge.weight for name, judge in judges.items()},
-            name=self.folder.name,
-            panel=self.config.panel,
-            measure=MEASURE if self.config.source is Source.pictograms else None,
-            measure_settings={"items": str(self.data / "train.parquet")},
+            measure=MEASURE,
             judges=judging.get("judges", {}).get("judges"),
-            command_began=self._stage_began,
+            partner=partner,
         )
 
-    @contextmanager
-    def _judging(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The scorer and what it needs for its judges; a judge of our own is served for as long as the block runs."""
+    def reinforced(
+        self,
+        stage: str,
+        config: GRPOConfig,
+        *,
+        model: Path,
+        rows: str,
+        scorer: str,
+        settings: dict[str, Any],
+        weights: dict[str, float],
+        measure: str,
+        judges: dict[str, Any] | None = None,
+        partner: Served | None = None,
+    ) -> None:
+        """Trains a policy by GRPO on the prompts of `data/<rows>.parquet`, or goes on, and puts it to `models/<stage>`."""
+        from rl_align.engine import grpo
+
+        root = self.checkpoints / stage
+        resume = self._resume(root)
+        if _step(resume) < config.steps:
+            grpo.run(
+                self.config.engine,
+                config,
+                model=model,
+                train_file=self.data / f"{rows}.parquet",
+                folder=self.folder,
+                resume_from=resume,
+                scorer=scorer,
+                scorer_settings={**settings, "max_response_tokens": config.max_response_tokens},
+                weights=weights,
+                name=self.folder.name,
+                panel=self.config.panel,
+                measure=measure if self.config.source is Source.pictograms else None,
+                measure_settings={"items": str(self.data / "train.parquet")},
+                judges=judges,
+                partner=partner,
+                stage=stage,
+                command_began=self._stage_began,
+            )
+        self._export(root, self.models / stage, config.steps, "actor/huggingface")
+
+    def _judging(self) -> tuple[str, dict[str, Any], Served | None]:
+        """The scorer, what it needs for its judges, and the judge that this run serves, if it does."""
         config = self.config
         if not config.judges.judges:
-            yield SCORER, {}
-            return
-        from rl_align.endpoints.serving import serving
-
+            return SCORER, {}, None
         key, cache = str(self.folder / "judge.key"), str(self.folder / "judge-cache.sqlite")
         judges = {n: replace(judge, fence_key_file=judge.fence_key_file or key) for n, judge in config.judges.judges.items()}
         endpoint = replace(config.judge_endpoint, cache=config.judge_endpoint.cache or cache)
-        with ExitStack() as stack:
-            if config.judge_model is not None:
-                model = {"judge": Path(config.judge_model)}
-                servers = stack.enter_context(serving(model, config.judge_server, self.folder / "logs" / "judge"))
-                endpoint = replace(endpoint, base_url=servers["judge"].base_url, model="judge")
-            yield JUDGED, {"judges": plain(replace(config.judges, judges=judges)), "endpoint": plain(endpoint)}
+        served = None
+        if config.judge_model is not None:
+            served = Served("judge", Path(config.judge_model).absolute(), config.judge_server, self.folder / "logs" / "judge")
+        return JUDGED, {"judges": plain(replace(config.judges, judges=judges)), "endpoint": plain(endpoint)}, served
 
     def evaluate(self, out: Path | None = None) -> None:
         """Every model on every held-out split → `eval/`, or `out`."""
@@ -343,23 +379,6 @@ def run(config_path: str | Path, overrides: Sequence[str] = (), *, dry_run: bool
         write_text(work.folder / "config.yaml", to_yaml(config))
         timing = run_stages(work.folder, work.stages(), donors=config.reuse)
         write_report(work.folder, config, timing)
-
-
-#: What changes how fast or how safely a stage runs, and not what comes out of it: changing it runs nothing again.
-HOUSEKEEPING = {
-    "deadline_minutes", "step_deadline_s", "threads", "rollout_threads", "kv_cache_gb", "gpu_memory_utilization", "offload",
-    "gradient_checkpointing", "save_every", "keep_checkpoints", "correlation_alarm",
-}  # fmt: skip
-
-
-def part(section: Any, *leave: str) -> dict[str, Any]:
-    """What a stage's outputs depend on in a section of the configuration."""
-    return {key: value for key, value in asdict(section).items() if key not in HOUSEKEEPING and key not in leave}
-
-
-def plain(section: Any) -> dict[str, Any]:
-    """A section of the configuration as values that JSON knows."""
-    return json.loads(json.dumps(asdict(section)))
 
 
 def _step(checkpoint: Path | None) -> int:

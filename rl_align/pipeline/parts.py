@@ -1,0 +1,23 @@
+"""Sections of the configuration, as stages depend on them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+#: What changes how fast or how safely a stage runs, and not what comes out of it: changing it runs nothing again.
+HOUSEKEEPING = {
+    "deadline_minutes", "step_deadline_s", "threads", "rollout_threads", "kv_cache_gb", "gpu_memory_utilization", "offload",
+    "gradient_checkpointing", "save_every", "keep_checkpoints", "correlation_alarm",
+}  # fmt: skip
+
+
+def part(section: Any, *leave: str) -> dict[str, Any]:
+    """What a stage's outputs depend on in a section of the configuration."""
+    return {key: value for key, value in asdict(section).items() if key not in HOUSEKEEPING and key not in leave}
+
+
+def plain(section: Any) -> dict[str, Any]:
+    """A section of the configuration as values that JSON knows."""
+    return json.loads(json.dumps(asdict(section)))

@@ -1,0 +1,186 @@
+"""The rewriter's stages of a run: rows → the target it is trained in front of → its warm start → GRPO → the matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reward.rewriter import RewriterRewardConfig
+from rl_align.data.quarantine import Quarantine
+from rl_align.endpoints.config import EndpointConfig
+from rl_align.endpoints.serving_config import ServerConfig
+from rl_align.engine.config import GRPOConfig, SFTConfig, TargetConfig
+from rl_align.engine.model_server import Served
+from rl_align.pictograms.config import RewriterTeacherConfig
+from rl_align.pipeline.parts import part, plain
+from rl_align.pipeline.stages import Stage
+from rl_align.transcript.prompts import REWRITER_SYSTEM
+
+if TYPE_CHECKING:
+    from rl_align.pipeline.run import Run
+
+SFT, GRPO, TARGET, MATRIX = "rewriter_sft", "rewriter_grpo", "target", "matrix"
+SCORER = "rl_align.engine.rewriting:rewriter"
+MEASURE = "rl_align.pictograms.measure:worth_of_rewrites"
+#: A target that a run trains itself: it complies with everything.
+UNALIGNED = "unaligned"
+
+
+@dataclass
+class RewriterConfig:
+    """The rewriter of a run, and the frozen target in front of which it is trained.
+
+    Attributes:
+        teacher: Who wrote the transcripts of its warm start.
+        sft: Its warm start.
+        grpo: Its reinforcement learning.
+        reward: What it is paid for.
+        target_model: unaligned (trained by this run to comply with everything), sft or grpo (the run's responders), a Hugging Face
+            folder, or endpoint (asked at `target_endpoint`).
+        target: How the target is asked.
+        target_sft: How an unaligned target is trained.
+        target_endpoint: Where a target is asked that this run does not serve.
+        target_server: How one is served that it does.
+        matrix_items: Items of each held-out split in the matrix, half of them harmful; 0 for all.
+    """
+
+    teacher: RewriterTeacherConfig = field(default_factory=RewriterTeacherConfig)
+    sft: SFTConfig = field(default_factory=lambda: SFTConfig(steps=440, save_every=220))
+    grpo: GRPOConfig = field(default_factory=lambda: GRPOConfig(max_response_tokens=128))
+    reward: RewriterRewardConfig = field(default_factory=RewriterRewardConfig)
+    target_model: str = UNALIGNED
+    target: TargetConfig = field(default_factory=TargetConfig)
+    target_sft: SFTConfig = field(default_factory=lambda: SFTConfig(steps=440, save_every=220))
+    target_endpoint: EndpointConfig = field(default_factory=EndpointConfig)
+    target_server: ServerConfig = field(default_factory=lambda: ServerConfig(threads=1))
+    matrix_items: int = 150
+
+
+#: `target_model` for one behind an endpoint.
+ENDPOINT = "endpoint"
+
+
+class RewriterPart:
+    """The rewriter's share of a run.
+
+    Args:
+        run: The run whose folder, data and base model it shares.
+    """
+
+    def __init__(self, run: Run):
+        self.run, self.config = run, run.config.rewriter
+
+    @property
+    def target(self) -> Path | None:
+        """Folder of the target; None for one behind an endpoint."""
+        name = self.config.target_model
+        if name == ENDPOINT:
+            return None
+        return self.run.models / (TARGET if name == UNALIGNED else name) if name in (UNALIGNED, "sft", "grpo") else Path(name)
+
+    def models(self) -> dict[str, Path]:
+        """Rewriter → folder."""
+        return {"sft": self.run.models / SFT, "grpo": self.run.models / GRPO}
+
+    def stages(self) -> list[Stage]:
+        """From rows to the trained rewriter."""
+        run, c = self.run, self.config
+        supervised = part(run.config.engine, "extra", "rollout_dtype", "tensor_parallel")
+        reinforced = part(run.config.engine, "extra_sft")
+        unaligned = c.target_model == UNALIGNED
+        rows = [run.data / f"{name}.parquet" for name in (SFT, GRPO, *([TARGET] if unaligned else []))]
+        told = [asdict(c.teacher), asdict(run.config.pictograms), REWRITER_SYSTEM, unaligned]
+        limits = [c.sft.max_tokens, c.target_sft.max_tokens, c.grpo.max_prompt_tokens]
+        stages = [Stage("rewriter_rows", self.make_rows, [told, limits], [run.data / "train.parquet", run.untrained], rows)]
+        if unaligned:
+            inputs, left = [run.base, run.data / f"{TARGET}.parquet"], run.left_by(TARGET)
+            stages.append(Stage(TARGET, self.train_target, [part(c.target_sft), supervised], inputs, [run.models / TARGET], *left))
+        inputs, left = [run.base, run.data / f"{SFT}.parquet"], run.left_by(SFT)
+        stages.append(Stage(SFT, self.train_sft, [part(c.sft), supervised], inputs, [run.models / SFT], *left))
+        inputs = [run.models / SFT, run.data / f"{GRPO}.parquet", *([self.target] if self.target else [])]
+        left = run.left_by(GRPO, run.folder / "rollouts" / GRPO, run.folder / "target-cache.sqlite")
+        asked = [asdict(c.target), c.target_endpoint.model if self.target is None else ""]
+        paid = [part(c.grpo), asdict(c.reward), asked, reinforced]
+        stages.append(Stage(GRPO, self.train_grpo, paid, inputs, [run.models / GRPO], *left))
+        return stages
+
+    def matrix(self, responders: Mapping[str, Path], splits: Mapping[str, Path]) -> Stage:
+        """The stage that measures responders behind rewriters."""
+        if self.target is not None and self.target not in responders.values():
+            responders = {"target": self.target, **responders}
+        inputs = [*responders.values(), *self.models().values(), *splits.values()]
+        place = self.run.folder / "eval" / MATRIX
+
+        def measure() -> None:
+            from rl_align.eval.matrix import evaluate_matrix
+
+            cfg = replace(self.run.config.eval, limit=self.config.matrix_items, sampled=False)
+            evaluate_matrix(responders, self.models(), splits, place, cfg)
+
+        settings = [asdict(self.run.config.eval), self.config.matrix_items, list(responders)]
+        return Stage(MATRIX, measure, settings, inputs, [place / "matrix.json"])
+
+    def make_rows(self) -> None:
+        """Items → the rewriter's rows, and the unaligned target's; what does not fit → `data/dropped-rewriter.jsonl`."""
+        from reward.label import write_label
+        from rl_align.data.items import read_items
+        from rl_align.data.rows import grpo_rows, sft_rows
+        from rl_align.engine.lengths import PromptLengths
+        from rl_align.models.vocabulary import special_tokens
+        from rl_align.pictograms import rewriter_teacher, teacher
+
+        run, c = self.run, self.config
+        items = read_items(run.data / "train.parquet")
+        special = list(special_tokens(run.untrained))
+        lengths, quarantine = PromptLengths(run.untrained, special), Quarantine(run.data / "dropped-rewriter.jsonl")
+        common = {"special_tokens": special, "quarantine": quarantine}
+        texts = {item.id: rewriter_teacher.transcript(item, c.teacher) for item in items}
+        fits = lengths.fits_transcript(c.sft.max_tokens, texts)
+        counts = {SFT: sft_rows(run.data / f"{SFT}.parquet", items, texts, fits=fits, system=REWRITER_SYSTEM, **common)}
+        if c.target_model == UNALIGNED:
+            texts = {item.id: teacher.unaligned(item) for item in items}
+            fits = lengths.fits_transcript(c.target_sft.max_tokens, texts)
+            counts[TARGET] = sft_rows(run.data / f"{TARGET}.parquet", items, texts, fits=fits, **common)
+        fits = lengths.fits_prompt(c.grpo.max_prompt_tokens)
+        asked = {"fits": fits, "system": REWRITER_SYSTEM, "agent_name": "rewriter", "label": write_label}
+        counts[GRPO] = grpo_rows(run.data / f"{GRPO}.parquet", items, **asked, **common)
+        quarantine.save()
+        print("    " + ", ".join(f"{name} {n}" for name, n in counts.items()) + f"; {quarantine.summary()}")
+
+    def train_target(self) -> None:
+        """A target that complies with everything → `models/target`."""
+        self.run.supervised(TARGET, self.config.target_sft, self.run.base, TARGET, self.run.models / TARGET)
+
+    def train_sft(self) -> None:
+        """The rewriter's warm start → `models/rewriter_sft`."""
+        self.run.supervised(SFT, self.config.sft, self.run.base, SFT, self.run.models / SFT)
+
+    def train_grpo(self) -> None:
+        """The rewriter's reinforcement learning → `models/rewriter_grpo`."""
+        run, c = self.run, self.config
+        settings: dict[str, Any] = {"target": plain(self._asked()), "endpoint": plain(self._endpoint())}
+        run.reinforced(
+            GRPO,
+            c.grpo,
+            model=run.models / SFT,
+            rows=GRPO,
+            scorer=SCORER,
+            settings={"reward": plain(c.reward), **settings},
+            weights=vars(c.reward.weights),
+            measure=MEASURE,
+            partner=None if self.target is None else Served("target", self.target.absolute(), c.target_server, run.folder / "logs"),
+        )
+
+    def _asked(self) -> TargetConfig:
+        """How the target is asked; the special tokens of one that is here are known."""
+        if self.target is None or self.config.target.special_tokens:
+            return self.config.target
+        from rl_align.models.vocabulary import special_tokens
+
+        return replace(self.config.target, special_tokens=list(special_tokens(self.target)))
+
+    def _endpoint(self) -> EndpointConfig:
+        endpoint = self.config.target_endpoint
+        return replace(endpoint, cache=endpoint.cache or str(self.run.folder / "target-cache.sqlite"))

@@ -1,0 +1,116 @@
+"""Responders behind rewriters, under Inspect against scripted servers that know the world."""
+
+from __future__ import annotations
+
+import base64
+import json
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from rl_align.data.items import write_items
+from rl_align.endpoints.fake import Fake, Script
+from rl_align.endpoints.serving import Server
+from rl_align.eval.config import EvalConfig
+from rl_align.eval.matrix import balanced, evaluate_matrix
+from rl_align.pictograms import rewriter_teacher, teacher
+from rl_align.pictograms.config import PictogramsConfig, RewriterTeacherConfig
+from rl_align.pictograms.items import items as make_items
+from rl_align.pictograms.rewrite_truth import read
+from rl_align.transcript.rewriter import render_rewrite
+
+pytestmark = pytest.mark.filterwarnings("ignore:The 'initial' parameter:DeprecationWarning")
+PERFECT = RewriterTeacherConfig(missed_share=0, meddling_share=0)
+
+
+@pytest.fixture(scope="module")
+def world():
+    wanted = list(make_items(PictogramsConfig(train=300, neighbours=14, image_size=56), "train"))
+    spoken = [i for i in wanted if not i.truth["words"]]
+    return [i for i in spoken if i.harmful][:8] + [i for i in spoken if not i.harmful][:8]
+
+
+@pytest.fixture
+def model(tmp_path) -> Path:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    (folder / "tokenizer.json").write_text(json.dumps({"added_tokens": []}))
+    return folder
+
+
+def scripted(world, answers):
+    """Starts one scripted server a model; a model answers (item by its picture, prompt)."""
+    by_picture = {i.images[0].read(): i for i in world}
+
+    def answering(name):
+        def answer(request):
+            parts = request["messages"][-1]["content"]
+            picture = base64.b64decode(parts[0]["image_url"]["url"].partition(",")[2])
+            return answers[name](by_picture[picture], parts[-1]["text"])
+
+        return answer
+
+    @contextmanager
+    def start(models, cfg, logs):
+        with ExitStack() as stack:
+            fakes = {name: stack.enter_context(Fake(Script(answer=answering(name)))) for name in models}
+            yield {name: Server(name, fake.base_url, Path(logs) / "x.log", 0.0) for name, fake in fakes.items()}
+
+    return start
+
+
+def unaligned(item, prompt):
+    """Complies with whatever the prompt asks for."""
+    asked = read(prompt)
+    intent = asked.intent if asked else item.truth["intent"]
+    return teacher.write(
+        item.truth["object"], item.truth["colour"], rewriter_teacher.intent_of(intent), (), None
+    )
+
+
+def test_a_perfect_rewriter_makes_an_unaligned_target_safe_and_keeps_it_helpful(world, model, tmp_path):
+    broken = render_rewrite(
+        text="none", image="none", joint="none", policy=None, intent="x", rewrite="I cannot help with this."
+    )
+    answers = {
+        "rewriter perfect": lambda item, prompt: rewriter_teacher.transcript(item, PERFECT),
+        "rewriter refuser": lambda item, prompt: broken,
+        "rewriter mute": lambda item, prompt: "nothing",
+        "responder target": unaligned,
+    }
+    write_items(tmp_path / "held.parquet", world)
+    told = []
+    results = evaluate_matrix(
+        {"target": model}, {name: model for name in ("perfect", "refuser", "mute")}, {"held": tmp_path / "held.parquet"},
+        tmp_path / "out", EvalConfig(sampled=False), start=scripted(world, answers), progress=lambda *a: told.append(a),
+    )  # fmt: skip
+    none, perfect = results["target"]["none"]["held"], results["target"]["perfect"]["held"]
+    assert (none["attack_success"], none["helpfulness"], none["n_harmful"], none["n_benign"]) == (1.0, 1.0, 8, 8)
+    assert (perfect["attack_success"], perfect["helpfulness"], perfect["kept"], perfect["neighbour"]) == (0.0, 1.0, 1.0, 1.0)
+    refuser = results["target"]["refuser"]["held"]
+    assert refuser["refusal_rewrites"] == 1.0 and refuser["kept"] == 0.0
+    mute = results["target"]["mute"]["held"]
+    assert mute["no_rewrite"] == 1.0 and mute["attack_success"] == 1.0, "what cannot be rewritten is handed on, and counted"
+    assert json.loads((tmp_path / "out" / "matrix.json").read_text())["target"]["perfect"]["held"]["kept"] == 1.0
+    assert len(told) == 3 * 16 + 4 * 16
+
+
+def test_what_is_finished_is_not_asked_again(world, model, tmp_path):
+    answers = {"rewriter a": lambda item, prompt: rewriter_teacher.transcript(item, PERFECT), "responder t": unaligned}
+    write_items(tmp_path / "held.parquet", world)
+
+    def go():
+        told = []
+        where = {"held": tmp_path / "held.parquet"}
+        evaluate_matrix({"t": model}, {"a": model}, where, tmp_path / "out", EvalConfig(sampled=False),
+                        start=scripted(world, answers), progress=lambda *a: told.append(a))  # fmt: skip
+        return len(told)
+
+    assert go() == 48 and go() == 0
+
+
+def test_a_limit_leaves_both_sides(world):
+    assert [bool(i.harmful) for i in balanced(world, 6)].count(True) == 3 and len(balanced(world, 6)) == 6
+    assert balanced(world, 0) == world and len(balanced(world, 7)) == 7
