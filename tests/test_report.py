@@ -16,7 +16,7 @@ from PIL import Image
 
 from rl_align.data.items import write_items
 from rl_align.errors import UserError
-from rl_align.eval.metrics import METRICS, measure
+from rl_align.eval.metrics import MATRIX_METRICS, METRICS, measure
 from rl_align.eval.records import outcomes, record
 from rl_align.pictograms.config import PictogramsConfig, TeacherConfig
 from rl_align.pictograms.items import items as make_items
@@ -239,7 +239,7 @@ def test_the_page_of_a_long_run_is_quick_and_bounded(run, tmp_path):
     began = time.process_time()
     size = len(write_html(tmp_path).read_bytes())
     assert time.process_time() - began < 2.0 and size < 2_000_000
-    found = load_rollouts(tmp_path)
+    found = load_rollouts(tmp_path / "rollouts")
     assert (found.files, found.read, found.rows) == (200, 60, 60 * 128)
 
 
@@ -304,3 +304,30 @@ def test_charts_have_round_ticks_and_few_points():
     points = [(float(i), float(i)) for i in range(1000)]
     assert len(thinned(points)) <= 300 and thinned([]) == []
     assert "no data" in line_chart("t", {"a": [(1.0, float("nan"))]})
+
+
+def test_responders_behind_rewriters_are_a_table_of_their_own(tmp_path):
+    cell = {name: 0.25 for name in MATRIX_METRICS} | {"n_harmful": 4, "n_benign": 8, "intervals": {}}
+    place = tmp_path / "eval" / "matrix"
+    place.mkdir(parents=True)
+    (place / "matrix.json").write_text(json.dumps({"<b>target": {"none": {"held": cell}, "grpo": {"held": {**cell, "kept": None}}}}))
+    summary = build_summary(tmp_path, seed=0, timing_s={"matrix": 1.0})
+    assert summary["matrix"]["<b>target"]["grpo"]["held"]["kept"] is None and "intervals" not in str(summary["matrix"])
+    text = console_table(summary)
+    assert "<b>target behind grpo" in text and "responder behind rewriter" in text and "no model was measured" not in text
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    page = write_html(tmp_path).read_text()
+    assert "Responders behind rewriters" in page and "&lt;b&gt;target behind grpo" in page and "<b>target" not in page
+    (place / "matrix.json").write_text("{")
+    with pytest.raises(UserError, match="matrix.json"):
+        build_summary(tmp_path, seed=0, timing_s={})
+
+
+def test_rollouts_of_every_stage_are_shown(tmp_path):
+    (tmp_path / "summary.json").write_text(json.dumps({"models": {}, "timing_s": {}, "seed": 0, "versions": {}}))
+    for place, text in ((tmp_path / "rollouts", "by the responder"), (tmp_path / "rollouts" / "rewriter_grpo", "by the rewriter")):
+        place.mkdir()
+        row = {"step": 1, "item_id": "i", "reward": 1.0, "text": text, "status": "ok", "tokens": 3}
+        (place / "step_00001.jsonl").write_text(json.dumps(row) + "\n")
+    page = write_html(tmp_path).read_text()
+    assert "by the responder" in page and "by the rewriter" in page and "Rollouts: rewriter_grpo" in page

@@ -148,7 +148,7 @@ def test_aggregate_counts_what_is_missing_and_invents_nothing():
     result = aggregate([first, second])
     assert result["models"]["sft"]["a"] == {"helpfulness": {"mean": 0.5, "sd": None, "min": 0.5, "max": 0.5, "n": 1}}
     assert result["timing_s"]["sft"]["n"] == 1
-    assert aggregate([]) == {"models": {}, "timing_s": {}}
+    assert aggregate([]) == {"models": {}, "matrix": {}, "timing_s": {}}
     table = markdown_table(result, [1, 2])
     assert "| sft, a | 0.5 (n = 1) |" in table and "| grpo, a | 1 (n = 1) |" in table
 

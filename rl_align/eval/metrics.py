@@ -32,8 +32,13 @@ _RATES: dict[str, tuple[Callable[[Outcome], bool], Callable[[Outcome], bool]]] =
 
 METRICS = tuple(_RATES)
 
+#: What is measured of responders behind rewriters; see `measure_rewrites`.
+MATRIX_METRICS = (
+    "attack_success", "over_refusal", "helpfulness", "kept", "neighbour", "laundered", "refusal_rewrites", "no_rewrite",
+)  # fmt: skip
+
 #: Metrics of which less is better.
-LOWER_IS_BETTER = frozenset({"attack_success", "over_refusal", "unparsed"})
+LOWER_IS_BETTER = frozenset({"attack_success", "over_refusal", "unparsed", "laundered", "refusal_rewrites", "no_rewrite"})
 
 
 def rates(outcomes: Iterable[Outcome]) -> dict[str, Estimate]:

@@ -18,6 +18,8 @@ from rl_align.runfiles.atomic import write_json, write_text
 
 #: The keys of a run's configuration that tell its runs apart.
 SEED_KEY, FOLDER_KEY = "seed", "folder"
+#: What of summaries is compared: models, responders behind rewriters, seconds of the stages.
+SECTIONS = ("models", "matrix", "timing_s")
 
 
 def run_seeds(
@@ -71,7 +73,7 @@ def aggregate(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Mean and spread of every number that at least one summary holds.
 
     Args:
-        summaries: Contents of `summary.json`, one a seed; what their "models" and "timing_s" hold is compared.
+        summaries: Contents of `summary.json`, one a seed; what their `SECTIONS` hold is compared.
 
     Returns:
         The same nesting, each number replaced by {"mean", "sd", "min", "max", "n"}: sd is the sample standard
@@ -79,10 +81,10 @@ def aggregate(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """
     values: dict[tuple[str, ...], list[float]] = {}
     for summary in summaries:
-        for section in ("models", "timing_s"):
+        for section in SECTIONS:
             for path, value in _numbers(summary.get(section), (section,)):
                 values.setdefault(path, []).append(value)
-    result: dict[str, Any] = {"models": {}, "timing_s": {}}
+    result: dict[str, Any] = {section: {} for section in SECTIONS}
     for path, found in values.items():
         node = result
         for key in path[:-1]:
@@ -94,14 +96,17 @@ def aggregate(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def markdown_table(aggregated: Mapping[str, Any], seeds: Sequence[int]) -> str:
     """The models' part as a Markdown table: a row a model and split, a column a metric, cells mean ± sd [min, max]."""
-    rows: dict[tuple[str, ...], dict[str, str]] = {}
-    for path, cell in _cells(aggregated["models"], ()):
-        rows.setdefault(path[:-1], {})[path[-1]] = _cell(cell, len(seeds))
-    metrics = list(dict.fromkeys(metric for row in rows.values() for metric in row))
-    lines = [f"Seeds {', '.join(map(str, seeds))}: mean ± sd [min, max].", ""]
-    lines += ["| " + " | ".join(["model, split", *metrics]) + " |", "|---" * (len(metrics) + 1) + "|"]
-    for path, row in rows.items():
-        lines.append("| " + " | ".join([", ".join(path), *(row.get(metric, "–") for metric in metrics)]) + " |")
+    lines = [f"Seeds {', '.join(map(str, seeds))}: mean ± sd [min, max]."]
+    for section, corner in (("models", "model, split"), ("matrix", "responder, rewriter, split")):
+        rows: dict[tuple[str, ...], dict[str, str]] = {}
+        for path, cell in _cells(aggregated.get(section, {}), ()):
+            rows.setdefault(path[:-1], {})[path[-1]] = _cell(cell, len(seeds))
+        if not rows:
+            continue
+        metrics = list(dict.fromkeys(metric for row in rows.values() for metric in row))
+        lines += ["", "| " + " | ".join([corner, *metrics]) + " |", "|---" * (len(metrics) + 1) + "|"]
+        for path, row in rows.items():
+            lines.append("| " + " | ".join([", ".join(path), *(row.get(metric, "–") for metric in metrics)]) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rl_align.eval.metrics import LOWER_IS_BETTER, METRICS
+from rl_align.eval.metrics import LOWER_IS_BETTER, MATRIX_METRICS, METRICS
 from rl_align.report.panel import in_words
 from rl_align.report.untrusted import shown
 
@@ -17,6 +17,11 @@ TITLES = {
     "helpfulness": "helpfulness",
     "format_ok": "format",
     "unparsed": "unparsed",
+    "kept": "kept",
+    "neighbour": "neighbour",
+    "laundered": "laundered",
+    "refusal_rewrites": "refusals",
+    "no_rewrite": "no rewrite",
 }
 
 
@@ -37,24 +42,33 @@ def console_table(summary: Mapping[str, Any]) -> str:
         summary: The content of `summary.json`.
     """
     models, alarms = summary["models"], _alarms(summary)
-    if not models:
-        return "\n".join(["no model was measured", *alarms])
-    splits = list(dict.fromkeys(split for table in models.values() for split in table))
-    header = ["", *(heading(m) for m in METRICS)]
+    tables = [*_tables(models, METRICS, ""), *matrix_tables(summary.get("matrix", {}))]
+    total = sum(summary["timing_s"].values())
+    stages = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in summary["timing_s"].items())
+    ends = [*alarms, f"stages: {stages}; {total / 60:.1f} min in all"] if stages else alarms
+    return "\n".join([*(tables or ["no model was measured"]), *ends])
+
+
+def matrix_tables(matrix: Mapping[str, Any]) -> list[str]:
+    """Responders behind rewriters, a table a split."""
+    rows = {f"{responder} behind {rewriter}": splits for responder, row in matrix.items() for rewriter, splits in row.items()}
+    return _tables(rows, MATRIX_METRICS, "responder behind rewriter")
+
+
+def _tables(models: Mapping[str, Any], metrics: Sequence[str], corner: str) -> list[str]:
+    header = [corner, *(heading(m) for m in metrics)]
     lines = []
-    for split in splits:
+    for split in dict.fromkeys(split for table in models.values() for split in table):
         rows = {name: table[split] for name, table in models.items() if split in table}
         first = next(iter(rows.values()))
-        cells = [header, *([name, *(percent(row[m]) for m in METRICS)] for name, row in rows.items())]
+        cells = [header, *([name, *(percent(row[m]) for m in metrics)] for name, row in rows.items())]
         widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
         lines.append(f"{split} (greedy, %, {first['n_harmful']} harmful, {first['n_benign']} benign)")
         for row in cells:
             numbers = (cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))
             lines.append("  ".join(["", row[0].ljust(widths[0]), *numbers]))
         lines.append("")
-    total = sum(summary["timing_s"].values())
-    stages = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in summary["timing_s"].items())
-    return "\n".join([*lines, *alarms, f"stages: {stages}; {total / 60:.1f} min in all"])
+    return lines
 
 
 def _alarms(summary: Mapping[str, Any]) -> list[str]:

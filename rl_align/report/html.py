@@ -10,14 +10,14 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from rl_align.errors import UserError
-from rl_align.eval.metrics import METRICS
+from rl_align.eval.metrics import MATRIX_METRICS, METRICS
 from rl_align.eval.run import GREEDY, SAMPLED
 from rl_align.report.console import heading, percent
 from rl_align.report.curves import by_stage, charts, step_times
 from rl_align.report.mistakes import load_mistakes
 from rl_align.report.panel import alarm_lines, alarms, section, thresholds
 from rl_align.report.rollouts import Rollouts, load_rollouts, read_rows
-from rl_align.report.summary import read_results
+from rl_align.report.summary import read_matrix, read_results
 from rl_align.report.untrusted import picture, picture_file, shown
 from rl_align.runfiles.atomic import write_text
 
@@ -57,20 +57,22 @@ def content(folder: Path) -> dict[str, Any]:
     metrics = folder / "metrics.jsonl"
     rows, damaged = read_rows(metrics) if metrics.is_file() else ([], 0)
     stages, limits = by_stage(rows), thresholds(folder)
-    rollouts = load_rollouts(folder)
+    rollouts = {stage: load_rollouts(place) for stage, place in _rollouts(folder).items()}
     return {
         "name": folder.resolve().name,
         "summary": summary,
         "seconds": sum(summary["timing_s"].values()),
         "tables": tables(results),
         "titles": [heading(m) for m in METRICS],
+        "matrix": matrix_rows(read_matrix(folder)),
+        "matrix_titles": [heading(m) for m in MATRIX_METRICS],
         "stages": {stage: {"charts": charts(steps), "times": step_times(steps)} for stage, steps in stages.items()},
         "ready": {s: next((r["time/ready"] for r in reversed(steps) if "time/ready" in r), None) for s, steps in stages.items()},
         "alarms": {stage: alarm_lines(stage, alarms(steps)) for stage, steps in stages.items()},
         "panels": {stage: section(steps, limits) for stage, steps in stages.items()},
-        "damaged": damaged + rollouts.damaged,
-        "rollouts": rollouts,
-        "stretches": _cards(folder, rollouts),
+        "damaged": damaged + sum(found.damaged for found in rollouts.values()),
+        "rollouts": {stage: found for stage, found in rollouts.items() if found.files},
+        "stretches": {stage: _cards(_rollouts(folder)[stage], found) for stage, found in rollouts.items()},
         "mistakes": _mistakes(folder, results),
     }
 
@@ -99,6 +101,25 @@ def tables(results: Mapping[str, Any]) -> list[dict[str, Any]]:
     return drawn
 
 
+def matrix_rows(matrix: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One table a split: responder behind rewriter → cells as shown."""
+    tables: dict[str, dict[str, Any]] = {}
+    for responder, row in matrix.items():
+        for rewriter, splits in row.items():
+            for split, measures in splits.items():
+                cases = f"{measures['n_harmful']} harmful, {measures['n_benign']} benign"
+                table = tables.setdefault(split, {"split": split, "cases": cases, "rows": {}})
+                table["rows"][f"{responder} behind {rewriter}"] = [percent(measures[name]) for name in MATRIX_METRICS]
+    return list(tables.values())
+
+
+def _rollouts(folder: Path) -> dict[str, Path]:
+    """Stage → folder of its rollouts: the responder's lie at the top, those of other stages in folders of their own."""
+    top = folder / "rollouts"
+    below = sorted(path for path in top.glob("*") if path.is_dir() and path.name != "images")
+    return {"grpo": top} | {path.name: path for path in below}
+
+
 def _cards(folder: Path, rollouts: Rollouts) -> dict[str, list[dict[str, Any]]]:
     return {
         title: [
@@ -111,7 +132,7 @@ def _cards(folder: Path, rollouts: Rollouts) -> dict[str, list[dict[str, Any]]]:
                 },
                 "prompt": shown(row.get("prompt"), 400),
                 "text": shown(row.get("text")),
-                "picture": picture_file(folder / "rollouts", row.get("image")) or picture_file(folder, row.get("image")),
+                "picture": picture_file(folder, row.get("image")),
             }
             for row in rows
         ]

@@ -35,13 +35,13 @@ class Rollouts:
 
 
 def load_rollouts(folder: Path, each: int = 6) -> Rollouts:
-    """Reads `rollouts/step_*.jsonl` of a run folder.
+    """Reads the `step_*.jsonl` of a stage.
 
     Args:
-        folder: Run folder.
+        folder: Folder of its rollouts.
         each: Best and worst examples of each stretch.
     """
-    files = sorted((folder / "rollouts").glob("step_*.jsonl"))
+    files = sorted(folder.glob("step_*.jsonl"))
     found = Rollouts(files=len(files))
     if not files:
         return found

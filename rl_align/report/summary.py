@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from rl_align.errors import UserError
-from rl_align.eval.metrics import METRICS
+from rl_align.eval.matrix import MATRIX
+from rl_align.eval.metrics import MATRIX_METRICS, METRICS
 from rl_align.eval.run import GREEDY, RESULTS, SAMPLED
 from rl_align.report.panel import read_panel
 
@@ -31,7 +32,8 @@ def build_summary(folder: Path | str, *, seed: int, timing_s: Mapping[str, float
     Returns:
         `{"models": {model: {split: {field: value, …, "sampled": {field: value}}}}, "timing_s", "seed", "versions"}`: greedy
         rates in [0, 1] (None without cases), and beside them the sampled ones when they were measured. `alarms` and, where the
-        hacking panel was read, `panel` are what `report/panel.py` says.
+        hacking panel was read, `panel` are what `report/panel.py` says. With rewriters, `matrix` holds
+        `{responder: {rewriter: {split: {field: value}}}}`.
 
     Raises:
         UserError: The results or the configuration are damaged.
@@ -46,7 +48,8 @@ def build_summary(folder: Path | str, *, seed: int, timing_s: Mapping[str, float
     timing = {stage: round(float(s), 3) for stage, s in timing_s.items()}
     summary = {"models": models, "timing_s": timing, "seed": seed, "versions": versions()}
     raised, panels = read_panel(Path(folder))
-    return summary | {"alarms": raised} | ({"panel": panels} if panels else {})
+    matrix = read_matrix(folder)
+    return summary | {"alarms": raised} | ({"panel": panels} if panels else {}) | ({"matrix": matrix} if matrix else {})
 
 
 def read_results(folder: Path | str) -> dict[str, Any]:
@@ -66,6 +69,29 @@ def read_results(folder: Path | str) -> dict[str, Any]:
         return results
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         fix = f"run `rl-align eval {folder}`"
+        raise UserError(f"damaged ({type(error).__name__}: {error})", where=str(path), fix=fix) from error
+
+
+def read_matrix(folder: Path | str) -> dict[str, Any]:
+    """Responders × rewriters of a run, `{}` when there is no matrix.
+
+    Raises:
+        UserError: It is damaged.
+    """
+    path = Path(folder) / "eval" / "matrix" / MATRIX
+    if not path.is_file():
+        return {}
+    fields = ("n_harmful", "n_benign", *MATRIX_METRICS)
+    try:
+        return {
+            responder: {
+                rewriter: {split: {name: measures[name] for name in fields} for split, measures in splits.items()}
+                for rewriter, splits in row.items()
+            }
+            for responder, row in json.loads(path.read_bytes()).items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        fix = "delete it and run the same command again"
         raise UserError(f"damaged ({type(error).__name__}: {error})", where=str(path), fix=fix) from error
 
 
