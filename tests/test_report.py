@@ -310,7 +310,8 @@ def test_responders_behind_rewriters_are_a_table_of_their_own(tmp_path):
     cell = {name: 0.25 for name in MATRIX_METRICS} | {"n_harmful": 4, "n_benign": 8, "intervals": {}}
     place = tmp_path / "eval" / "matrix"
     place.mkdir(parents=True)
-    (place / "matrix.json").write_text(json.dumps({"<b>target": {"none": {"held": cell}, "grpo": {"held": {**cell, "kept": None}}}}))
+    row = {"none": {"held": cell}, "grpo": {"held": {**cell, "kept": None}}}
+    (place / "matrix.json").write_text(json.dumps({"<b>target": row}))
     summary = build_summary(tmp_path, seed=0, timing_s={"matrix": 1.0})
     assert summary["matrix"]["<b>target"]["grpo"]["held"]["kept"] is None and "intervals" not in str(summary["matrix"])
     text = console_table(summary)
