@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from rl_align.engine.config import Platform
-from rl_align.pipeline.config import RunConfig, Source
+from rl_align.engine.config import GRPOConfig, Platform, SFTConfig
+from rl_align.pipeline.config import RunConfig, Source, Trained
+from rl_align.pipeline.rewriter import UNALIGNED
 
 #: Sustained operations a second of one device in training: two CPU cores with AVX-512; an 80 GB GPU at 35 % of 989 TFLOP/s.
 SUSTAINED = {Platform.cpu: 1.5e11, Platform.cuda: 3.5e14}
@@ -32,23 +33,19 @@ def explain(config: RunConfig) -> list[str]:
     """Lines for a person, without a prefix."""
     c, g, s = config, config.grpo, config.sft
     devices = c.engine.nodes * c.engine.devices_per_node
-    rollouts = g.prompts_per_step * g.rollouts_per_prompt
     longest = g.max_prompt_tokens + g.max_response_tokens
     replicas = max(1, devices // c.engine.tensor_parallel)
     lines = [f"run folder {c.folder}; {c.engine.platform.value}, {devices} training device(s), {replicas} vLLM replica(s)"]
-    if c.warm_start:
-        lines.append(
-            f"SFT: {s.steps} steps × {s.batch_size} transcripts = {s.steps * s.batch_size} transcripts, "
-            f"{s.batch_size // devices} a device and step in micro-batches of {s.micro_batch_size}"
-        )
-    lines += [
-        f"GRPO: {g.steps} steps × {g.prompts_per_step} prompts × {g.rollouts_per_prompt} rollouts = {g.steps * rollouts} "
-        f"rollouts of at most {g.max_response_tokens} tokens; one optimizer step a batch of {rollouts}",
-        f"GRPO: {rollouts // devices} rollouts a device and step in micro-batches of {g.micro_batch_size}; checkpoints every "
-        f"{g.save_every} steps, the last {g.keep_checkpoints} kept",
-    ]
-    if g.dynamic_sampling:
-        lines.append("GRPO: dynamic sampling replaces groups without signal, so more prompts are generated than trained on")
+    trained = Trained.responder in c.seats
+    if trained and c.warm_start:
+        lines.append(_supervised("SFT", s, devices))
+    if trained:
+        lines += _reinforced("GRPO", g, devices)
+    if Trained.rewriter in c.seats:
+        lines.append(_supervised("rewriter's SFT", c.rewriter.sft, devices))
+        lines += _reinforced("rewriter's GRPO", c.rewriter.grpo, devices)
+        asked = c.rewriter.grpo.prompts_per_step * c.rewriter.grpo.rollouts_per_prompt * c.rewriter.target.samples
+        lines.append(f"rewriter's GRPO: at most {asked} answers of the target ({c.rewriter.target_model}) a step")
     parameters = count_parameters(config)
     if parameters is None:
         return [*lines, "memory and time: unknown, because the model is not there yet"]
@@ -66,6 +63,26 @@ def explain(config: RunConfig) -> list[str]:
     return lines
 
 
+def _supervised(name: str, s: SFTConfig, devices: int) -> str:
+    return (
+        f"{name}: {s.steps} steps × {s.batch_size} transcripts = {s.steps * s.batch_size} transcripts, "
+        f"{s.batch_size // devices} a device and step in micro-batches of {s.micro_batch_size}"
+    )
+
+
+def _reinforced(name: str, g: GRPOConfig, devices: int) -> list[str]:
+    rollouts = g.prompts_per_step * g.rollouts_per_prompt
+    lines = [
+        f"{name}: {g.steps} steps × {g.prompts_per_step} prompts × {g.rollouts_per_prompt} rollouts = {g.steps * rollouts} "
+        f"rollouts of at most {g.max_response_tokens} tokens; one optimizer step a batch of {rollouts}",
+        f"{name}: {rollouts // devices} rollouts a device and step in micro-batches of {g.micro_batch_size}; checkpoints every "
+        f"{g.save_every} steps, the last {g.keep_checkpoints} kept",
+    ]
+    if g.dynamic_sampling:
+        lines.append(f"{name}: dynamic sampling replaces groups without signal, so more prompts are generated than trained on")
+    return lines
+
+
 def memory_bytes(parameters: float, devices: int) -> float:
     """Bytes of one training device for weights, gradients, moments and the working copy."""
     return 16 * parameters / devices + 2 * parameters
@@ -78,19 +95,36 @@ def time_s(config: RunConfig, parameters: float, devices: int) -> dict[str, floa
     ready = READY_S[c.engine.platform]
     times = {}
     eyes = c.model.path is None and c.source is Source.pictograms
-    for name, s, runs in (("pretrain", c.pretrain, eyes), ("sft", c.sft, c.warm_start)):
+    trained, rewrites = Trained.responder in c.seats, Trained.rewriter in c.seats
+    near = c.rewriter
+    supervised = (
+        ("pretrain", c.pretrain, eyes), ("sft", c.sft, trained and c.warm_start),
+        ("target", near.target_sft, rewrites and near.target_model == UNALIGNED), ("rewriter_sft", near.sft, rewrites),
+    )  # fmt: skip
+    for name, s, runs in supervised:
         if runs and s.steps:
             times[name] = ready / 4 + s.steps * 6 * parameters * s.batch_size * s.max_tokens / 2 / speed
-    tokens = g.prompts_per_step * g.rollouts_per_prompt * (g.max_prompt_tokens + g.max_response_tokens)
-    generate = g.max_response_tokens * DECODE_STEP_S[c.engine.platform] + 2 * parameters * tokens / speed
-    extra = 2 if g.old_log_probs == "recompute" else 0
-    extra += 2 if g.kl_coef > 0 else 0
-    times["grpo"] = ready + g.steps * (generate + (6 + extra) * parameters * tokens / speed)
-    if c.evaluate:
+    for name, r, hops, runs in (("grpo", g, 1, trained), ("rewriter_grpo", near.grpo, 2, rewrites)):
+        if not runs:
+            continue
+        tokens = r.prompts_per_step * r.rollouts_per_prompt * (r.max_prompt_tokens + r.max_response_tokens)
+        generate = hops * (r.max_response_tokens * DECODE_STEP_S[c.engine.platform] + 2 * parameters * tokens / speed)
+        extra = 2 if r.old_log_probs == "recompute" else 0
+        extra += 2 if r.kl_coef > 0 else 0
+        times[name] = ready + r.steps * (generate + (6 + extra) * parameters * tokens / speed)
+    if c.evaluate and trained:
         items = c.eval.limit or c.pictograms.heldout_harmful + c.pictograms.heldout_benign
-        answers = (3 if c.warm_start else 2) * 2 * (2 if c.eval.sampled else 1) * items
-        times["eval"] = ready + 2 * parameters * answers * c.eval.server.max_model_len / speed + answers / ANSWERS_S
+        models = len(c.eval.models) or (3 if c.warm_start else 2)
+        times["eval"] = ready + _answering(c, parameters, models * 2 * (2 if c.eval.sampled else 1) * items, speed)
+    if c.evaluate and rewrites:
+        items = near.matrix_items or c.pictograms.heldout_harmful + c.pictograms.heldout_benign
+        responders = (2 if trained and c.warm_start else int(trained)) + (near.target_model == UNALIGNED)
+        times["matrix"] = 2 * ready + _answering(c, parameters, (2 + 3 * responders) * 2 * items, speed)
     return times
+
+
+def _answering(c: RunConfig, parameters: float, answers: int, speed: float) -> float:
+    return 2 * parameters * answers * c.eval.server.max_model_len / speed + answers / ANSWERS_S
 
 
 def count_parameters(config: RunConfig) -> float | None:

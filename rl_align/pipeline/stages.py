@@ -102,12 +102,12 @@ def run_stages(
             _begun_path(folder, stage).unlink(missing_ok=True)
             console(f"{label}: skipped, unchanged (took {seconds(timings(folder)[stage.name])})")
             continue
-        console(f"{label}: started ({reason})")
         _begin(folder, stage, wanted, console)
         donor = next((d for d in map(Path, donors) if _adopt(folder, stage, wanted, d)), None)
         if donor is not None:
             console(f"{label}: taken over from {donor}")
             continue
+        console(f"{label}: started ({reason})")
         took = _run(folder, stage, wanted)
         console(f"{label}: done in {seconds(took)}")
     known = timings(folder)
