@@ -41,6 +41,7 @@ class AblationConfig:
         seeds: How many.
         settings: `key=value` of all arms.
         arms: Name → `key=value` of that arm. The first one is what the others are compared with.
+        reuse: Other run folders, with `{seed}` for the seed: stages that are the same are taken over from there too.
         curves: Title → metric of the training steps (`metrics.jsonl`) that is drawn, one line an arm.
 
     Raises:
@@ -53,6 +54,7 @@ class AblationConfig:
     seeds: int = 3
     settings: list[str] = field(default_factory=list)
     arms: dict[str, list[str]] = field(default_factory=dict)
+    reuse: list[str] = field(default_factory=list)
     curves: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -188,7 +190,8 @@ def _settings(config: AblationConfig, folders: Runs, seed: int, arm: str) -> lis
         return json.dumps(value, ensure_ascii=False)
 
     siblings = [str(folders[other][seed]) for other in config.arms if other != arm]
-    own = [f"seed={seed}", f"folder={said(str(folders[arm][seed]))}", f"reuse={said(siblings)}"]
+    others = [path.replace("{seed}", str(seed)) for path in config.reuse]
+    own = [f"seed={seed}", f"folder={said(str(folders[arm][seed]))}", f"reuse={said([*siblings, *others])}"]
     return [*config.settings, *config.arms[arm], *own]
 
 
