@@ -94,7 +94,7 @@ def test_siblings_of_a_seed_share_their_stages(bench):
     assert bench.run(dry_run=True) == 0
     first = bench.lines[0].split("\n")[0]
     assert f'reuse=["{bench.root}/better/seed-3"]' in first and "seed=3" in first
-    assert bench.run("reuse=[elsewhere/seed-{seed}]", dry_run=True) == 0
+    assert bench.run('reuse=["elsewhere/seed-{seed}"]', dry_run=True) == 0
     assert f'reuse=["{bench.root}/better/seed-3", "elsewhere/seed-3"]' in bench.lines[1]
     assert not bench.root.exists()
 
