@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from reward import helpfulness
 from reward.unsafe import unsafe
 from rl_align.schema import Behaviour, Item, Response, Verdict
@@ -29,3 +31,14 @@ def worth(item: Item, response: Response, rewritten: bool = False) -> float | No
         return 0.0
     helped = helpfulness.score(item, response) if item.harmful is False else None
     return helped.score if isinstance(helped, Verdict) else 1.0
+
+
+def as_rewritten(item: Item) -> Item:
+    """What is known of an item under a rewritten prompt, for the reward of a responder that answers that.
+
+    A harmful request may have become a legitimate one: compliance is right, too, as long as it does not say the unsafe thing, and
+    which policies apply is not known.
+    """
+    if item.harmful is not True:
+        return item
+    return replace(item, expected=tuple(dict.fromkeys((*item.expected, Behaviour.COMPLY))), citations=(), reference=None)

@@ -96,7 +96,7 @@ def test_a_dry_run_explains_and_writes_nothing(tmp_path, capsys):
     run(QUICKSTART, [f"folder={tmp_path / 'r'}", "grpo.steps=10"], dry_run=True)
     text = capsys.readouterr().out
     assert "# stage data: runs (first time)" in text and "# stage rows: runs when its inputs are made" in text
-    assert "# GRPO: 10 steps × 16 prompts × 8 rollouts = 1280 rollouts" in text and "memory (estimate)" in text
+    assert "# grpo: 10 steps × 16 prompts × 8 rollouts = 1280 rollouts" in text and "memory (estimate)" in text
     assert not (tmp_path / "r").exists()
 
 

@@ -35,6 +35,44 @@ class Prompt:
     features: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Sample:
+    """A sampled text.
+
+    Attributes:
+        tokens: Token ids, end token included.
+        log_probs: Of each, under the sampling distribution.
+        text: Decoded, without special tokens.
+        truncated: Whether the limit cut it off.
+        seconds: From request to answer.
+        version: Of the weights.
+    """
+
+    tokens: list[int]
+    log_probs: list[float]
+    text: str
+    truncated: bool
+    seconds: float
+    version: int
+
+
+@dataclass(frozen=True)
+class Text:
+    """A trained text: what the model saw, what it wrote, and its place in the group.
+
+    Attributes:
+        prompt: As the model saw it.
+        output: What it wrote, scored.
+        session: The episode within the group.
+        index: Its place in the episode.
+    """
+
+    prompt: Prompt
+    output: AgentLoopOutput
+    session: int
+    index: int = 0
+
+
 @register("responder")
 class ResponderLoop(AgentLoopBase):
     """The policy writes one text for image and prompt; the text is scored here, in process."""
@@ -69,7 +107,7 @@ class ResponderLoop(AgentLoopBase):
 
     async def run_group(
         self, server: Any, sampling_params: dict[str, Any], n: int, row: dict[str, Any]
-    ) -> tuple[Prompt, list[AgentLoopOutput]]:
+    ) -> list[Text]:
         """Samples and scores `n` siblings.
 
         Args:
@@ -79,33 +117,49 @@ class ResponderLoop(AgentLoopBase):
             row: The data row.
         """
         prompt = await self.prepare(list(row["raw_prompt"]))
-        begun = time.perf_counter()
-        group = await server.generate_group.remote(prompt.ids, self.request(sampling_params, row), n, prompt.images)
-        generated = time.perf_counter()
-        image = self._keep_image(row)
-        texts = []
-        for tokens in group.token_ids:
-            tokens = tokens[: self.rollout_config.response_length]
-            texts.append((tokens, self.tokenizer.decode(tokens, skip_special_tokens=True)))
-        scored = await asyncio.gather(
-            *(self._score(row, text, len(tokens), not ended) for (tokens, text), ended in zip(texts, group.finished, strict=True))
-        )
-        outputs = [
-            AgentLoopOutput(
-                prompt_ids=prompt.ids,
-                response_ids=tokens,
-                response_mask=[1] * len(tokens),
-                response_logprobs=log_probs[: len(tokens)],
-                num_turns=2,
-                metrics=AgentLoopMetrics(generate_sequences=generated - begun, compute_score=cost),
-                reward_score=told.reward if told.reward is not None else 0.0,
-                extra_fields=_extra(self.seat, row, text, len(tokens), told, image, group.global_steps, cost),
-            )
-            for (tokens, text), log_probs, (told, cost) in zip(texts, group.log_probs, scored, strict=True)
+        samples = await self.sample(server, self.request(sampling_params, row), n, prompt)
+        scored = await asyncio.gather(*(self._score(row, s.text, len(s.tokens), s.truncated) for s in samples))
+        texts = [
+            Text(prompt, self.output(row, prompt, sample, self.seat, told, cost), session)
+            for session, (sample, (told, cost)) in enumerate(zip(samples, scored, strict=True))
         ]
-        if outputs and self.canaries_every and row["global_steps"] % self.canaries_every == 0:
-            outputs[0].extra_fields["rl"]["canaries"] = await self._score_canaries(row)
-        return prompt, outputs
+        if texts and self.canaries_every and row["global_steps"] % self.canaries_every == 0:
+            texts[0].output.extra_fields["rl"]["canaries"] = await self._score_canaries(row)
+        return texts
+
+    async def sample(self, server: Any, request: dict[str, Any], n: int, prompt: Prompt) -> list[Sample]:
+        """`n` texts to one prompt, in one request."""
+        begun = time.perf_counter()
+        group = await server.generate_group.remote(prompt.ids, request, n, prompt.images)
+        seconds = time.perf_counter() - begun
+        samples = []
+        for tokens, log_probs, ended in zip(group.token_ids, group.log_probs, group.finished, strict=True):
+            tokens = tokens[: self.rollout_config.response_length]
+            text = self.tokenizer.decode(tokens, skip_special_tokens=True)
+            samples.append(Sample(tokens, log_probs[: len(tokens)], text, not ended, seconds, group.global_steps))
+        return samples
+
+    def output(self, row: dict[str, Any], prompt: Prompt, sample: Sample, seat: Seat, told: Scored, cost: float) -> AgentLoopOutput:
+        """A scored text as verl takes it.
+
+        Args:
+            row: The data row.
+            prompt: What the model saw.
+            sample: What it wrote.
+            seat: As what.
+            told: Its score.
+            cost: Seconds that our own code took for that.
+        """
+        return AgentLoopOutput(
+            prompt_ids=prompt.ids,
+            response_ids=sample.tokens,
+            response_mask=[1] * len(sample.tokens),
+            response_logprobs=sample.log_probs,
+            num_turns=2,
+            metrics=AgentLoopMetrics(generate_sequences=sample.seconds, compute_score=cost),
+            reward_score=told.reward if told.reward is not None else 0.0,
+            extra_fields=_extra(seat, row, sample, told, self._keep_image(row), cost),
+        )
 
     async def _score(self, row: dict[str, Any], text: str, tokens: int, truncated: bool) -> tuple[Scored, float]:
         """The score, and the seconds that our own code took for it: waiting for a judge costs the machine nothing."""
@@ -127,8 +181,7 @@ class ResponderLoop(AgentLoopBase):
         """verl's interface for a single sample."""
         server_id, server = await self.server_manager._acquire_server(row["uid"])
         try:
-            _, outputs = await self.run_group(server, sampling_params, 1, row)
-            return outputs[0]
+            return (await self.run_group(server, sampling_params, 1, row))[0].output
         finally:
             self.server_manager._release_server(server_id, request_id=row["uid"])
 
@@ -161,9 +214,7 @@ def _text(messages: list[dict]) -> str:
     return last if isinstance(last, str) else "".join(p["text"] for p in last if p.get("type") == "text")
 
 
-def _extra(
-    seat: Seat, row: dict, text: str, tokens: int, scored: Scored, image: str | None, version: int, cost: float
-) -> dict[str, Any]:
+def _extra(seat: Seat, row: dict, sample: Sample, scored: Scored, image: str | None, cost: float) -> dict[str, Any]:
     return {
         "rl": {
             "item_id": row["extra_info"]["item_id"],
@@ -173,16 +224,16 @@ def _extra(
             "components": scored.components,
             "gate": scored.gate,
             "prompt": _text(row["raw_prompt"]),
-            "text": text,
-            "tokens": tokens,
+            "text": sample.text,
+            "tokens": len(sample.tokens),
             "image": image,
             "score_s": cost,
             "facts": dict(scored.facts),
         },
         "reward_extra_info": {},
-        "global_steps": version,
-        "min_global_steps": version,
-        "max_global_steps": version,
+        "global_steps": sample.version,
+        "min_global_steps": sample.version,
+        "max_global_steps": sample.version,
         "turn_scores": [],
         "tool_rewards": [],
     }

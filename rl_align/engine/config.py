@@ -207,6 +207,32 @@ class TargetConfig:
             raise UserError(what, where="target.samples", fix="set target.temperature above 0")
 
 
+@dataclass
+class EpisodeConfig:
+    """Texts that one policy in both seats writes for a prompt.
+
+    Attributes:
+        originals: Answers to the prompt itself: they keep the responder safe without the rewriter, and are what rewrites are
+            compared with.
+        rewrites: Rewrites of the prompt.
+        answers: Answers to each rewrite.
+    """
+
+    originals: int = 4
+    rewrites: int = 4
+    answers: int = 2
+
+    def __post_init__(self) -> None:
+        for key in ("originals", "rewrites", "answers"):
+            if getattr(self, key) < 2:
+                raise UserError(f"is {getattr(self, key)}", where=f"episode.{key}", expected="2 or more, or nothing competes")
+
+    @property
+    def texts(self) -> int:
+        """Trained texts of one prompt."""
+        return self.originals + self.rewrites * (1 + self.answers)
+
+
 def check(engine: EngineConfig, sft: SFTConfig, grpo: GRPOConfig) -> list[tuple[str, str, str]]:
     """What is wrong with these settings, as (key, problem, expected); empty when nothing is."""
     problems = []

@@ -15,7 +15,7 @@ from rl_align.errors import EngineFailed
 from rl_align.runfiles.lock import WORKER, engine_lock
 
 from . import env, verl_config
-from .config import EngineConfig, GRPOConfig, Platform
+from .config import EngineConfig, EpisodeConfig, GRPOConfig, Platform
 from .failures import engine_failure, failures_log
 from .model_server import Served, serve
 from .progress import Follow
@@ -42,6 +42,7 @@ def run(
     measure_settings: Mapping[str, Any] | None = None,
     judges: Mapping[str, Mapping[str, Any]] | None = None,
     partner: Served | None = None,
+    episode: EpisodeConfig | None = None,
     stage: str = "grpo",
     command_began: float | None = None,
 ) -> None:
@@ -63,6 +64,7 @@ def run(
         measure_settings: What the factory gets.
         judges: Preset → settings of each judge that the scorer asks; their outages stop the run.
         partner: A model that is served while this trains; the scorer asks it at `scorer_settings["endpoint"]`.
+        episode: How many texts of each kind a prompt gets, where rows are episodes.
         stage: Name of the stage in logs, metrics and folders.
         command_began: Unix time from which `time/ready` counts: the beginning of the stage, or of the command that has only one.
 
@@ -85,6 +87,7 @@ def run(
         "measure": measure,
         "measure_settings": dict(measure_settings or {}),
         "judges": dict(judges or {}),
+        "episode": asdict(episode) if episode else None,
         "estimator": grpo.estimator,
         "mask_truncated": grpo.mask_truncated,
         "correlation_every": grpo.correlation_every,

@@ -15,19 +15,14 @@ import hydra.utils
 import ray
 import torch
 import transfer_queue as tq
-from verl.experimental.agent_loop.agent_loop import (
-    AgentLoopOutput,
-    DictConfigWrap,
-    ToolListWrap,
-    _agent_loop_registry,
-)
+from verl.experimental.agent_loop.agent_loop import DictConfigWrap, ToolListWrap, _agent_loop_registry
 from verl.trainer.ppo.v1.agent_loop_tq import AgentLoopManagerTQ, AgentLoopWorkerTQ, apply_greedy_sampling_params
 from verl.utils.tensordict_utils import list_of_dict_to_tensordict
 
 from reward.canaries import canaries, rewriter_canaries
 from rl_align.policy.catalogue import Catalogue
 
-from . import agent_loops, early_processes, plugin, scoring
+from . import agent_loops, early_processes, episode_loop, plugin, scoring
 from .failures import failures_log
 from .positions import extend_positions, prompt_positions
 
@@ -52,6 +47,9 @@ class GroupAgentLoopWorker(_Worker):
             agent_loops.ResponderLoop.canaries = canaries(Catalogue.load())
             agent_loops.RewriterLoop.canaries = rewriter_canaries(Catalogue.load())
             agent_loops.ResponderLoop.canaries_every = settings.panel.canaries_every
+        if settings.episode:
+            episode_loop.EpisodeLoop.originals = settings.episode.originals
+            episode_loop.EpisodeLoop.answers = settings.episode.answers
         if settings.rollouts:
             folder = Path(settings.rollouts) / "images"
             folder.mkdir(parents=True, exist_ok=True)
@@ -74,10 +72,10 @@ class GroupAgentLoopWorker(_Worker):
         try:
             server_id, server = await self.llm_client._acquire_server(uid)
             try:
-                built, outputs = await loop.run_group(server, sampling_params, n, prompt)
+                texts = await loop.run_group(server, sampling_params, n, prompt)
             finally:
                 self.llm_client._release_server(server_id, request_id=uid)
-            await self._put(uid, partition, prompt, built, outputs)
+            await self._put(uid, partition, prompt, texts)
             status = "finished"
         except Exception:
             self._failed(prompt.get("extra_info", {}).get("item_id"), traceback.format_exc())
@@ -105,22 +103,21 @@ class GroupAgentLoopWorker(_Worker):
             )
         return self._loops[name]
 
-    async def _put(self, uid: str, partition: str, row: dict, prompt: agent_loops.Prompt, outputs: list[AgentLoopOutput]) -> None:
-        """Writes a group to the transfer queue: one row an output, in verl's layout, in one call."""
-        if not outputs:
+    async def _put(self, uid: str, partition: str, row: dict, texts: list[agent_loops.Text]) -> None:
+        """Writes a group to the transfer queue: one row a text, in verl's layout, in one call."""
+        if not texts:
             return
-        features = {k: v for k, v in prompt.features.items() if k != "mm_token_type_ids"}
-        if self._half and "pixel_values" in features:
-            # The trainer's mixed precision casts inputs to bfloat16 anyway; the queue carries half the bytes.
-            features["pixel_values"] = features["pixel_values"].to(torch.bfloat16)
-        prompt_ids = torch.tensor(prompt.ids)
-        positions = prompt_positions(self.processor, prompt_ids, prompt.features)
         kept = {k: row[k] for k in READ_LATER if k in row}
+        seen: dict[int, tuple[torch.Tensor, torch.Tensor, dict[str, Any]]] = {}
         fields, tags = [], []
-        for session, output in enumerate(outputs):
+        for text in texts:
+            if id(text.prompt) not in seen:
+                seen[id(text.prompt)] = self._as_tensors(text.prompt)
+            prompt_ids, positions, features = seen[id(text.prompt)]
+            output = text.output
             responses = torch.tensor(output.response_ids)
             field = output.as_dict() | kept
-            field["session_id"] = session
+            field["session_id"] = text.session
             field["loss_mask"] = field["response_mask"]
             field["input_ids"] = torch.cat([prompt_ids, responses])
             field["position_ids"] = extend_positions(positions, len(responses))
@@ -138,11 +135,20 @@ class GroupAgentLoopWorker(_Worker):
                 }
             )
         await tq.async_kv_batch_put(
-            keys=[f"{uid}_{session}_0" for session in range(len(outputs))],
+            keys=[f"{uid}_{text.session}_{text.index}" for text in texts],
             fields=list_of_dict_to_tensordict(fields),
             tags=tags,
             partition_id=partition,
         )
+
+    def _as_tensors(self, prompt: agent_loops.Prompt) -> tuple[torch.Tensor, torch.Tensor, dict[str, Any]]:
+        """(token ids, position ids, image features) of a prompt, made once for all texts that follow it."""
+        features = {k: v for k, v in prompt.features.items() if k != "mm_token_type_ids"}
+        if self._half and "pixel_values" in features:
+            # The trainer's mixed precision casts inputs to bfloat16 anyway; the queue carries half the bytes.
+            features["pixel_values"] = features["pixel_values"].to(torch.bfloat16)
+        ids = torch.tensor(prompt.ids)
+        return ids, prompt_positions(self.processor, ids, prompt.features), features
 
 
 class GroupAgentLoopManager(AgentLoopManagerTQ):

@@ -83,6 +83,16 @@ def evaluate_matrix(
     return results
 
 
+def rewrite(
+    rewriter: Path, items: Sequence[Item], out: Path, cfg: EvalConfig, *, start: Starter | None = None
+) -> dict[str, str | None]:
+    """What a rewriter makes of items, greedily: item id → the prompt handed on, None where there is none. Resumable."""
+    settle(out, {**identity(rewriter, {}, cfg), "items": [i.id for i in items]})
+    recorder = Recorder(out / "all" / f"{GREEDY}.jsonl", [i.id for i in items])
+    take([Pass("rewriter", "all", GREEDY, 0.0, items, recorder, Seat.REWRITER)], {"rewriter": rewriter}, out, cfg, start=start)
+    return {row["item_id"]: row["rewrite"] for row in recorder.finish()}
+
+
 def balanced(items: Sequence[Item], limit: int) -> list[Item]:
     """The first items of a split, harmful and harmless ones in turn, so that a limit leaves both sides; 0 means all."""
     if not limit:

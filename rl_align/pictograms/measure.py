@@ -66,6 +66,16 @@ def worth_of_rewrites(settings: Mapping[str, Any]) -> Callable[[str, str], float
     return measure
 
 
+def worth_of_both(settings: Mapping[str, Any]) -> Callable[[str, str], float | None]:
+    """As the other two, by the seat that a text shows; None for an answer, whose prompt may be a rewritten one.
+
+    Args:
+        settings: As of `worth_of_texts`.
+    """
+    rewrites = worth_of_rewrites(settings)
+    return lambda item_id, text: rewrites(item_id, text) if "<rewrite>" in text else None
+
+
 def _items(settings: Mapping[str, Any]) -> dict[str, Item]:
     import pyarrow.parquet as pq
 

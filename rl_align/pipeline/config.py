@@ -22,6 +22,7 @@ from rl_align.eval.config import EvalConfig
 from rl_align.eval.config import check as check_eval
 from rl_align.models.config import ModelConfig
 from rl_align.pictograms.config import PictogramsConfig, TeacherConfig, check, check_rewriter_teacher, check_teacher
+from rl_align.pipeline.cotrain import CotrainConfig, Mode
 from rl_align.pipeline.rewriter import ENDPOINT, UNALIGNED, RewriterConfig
 
 
@@ -65,6 +66,7 @@ class RunConfig:
         judge_model: Folder of a model that this run serves as its judge while it trains, in place of `judge_endpoint.base_url`.
         judge_server: How it is served.
         rewriter: The rewriter, and the target that it is trained in front of.
+        cotrain: Rewriter and responder trained together.
         panel: The instruments that show when the reward is gamed, and their alarms.
         eval: How models are measured.
     """
@@ -90,6 +92,7 @@ class RunConfig:
     judge_model: Optional[str] = None  # noqa: UP045 (OmegaConf reads the annotation at run time)
     judge_server: ServerConfig = field(default_factory=lambda: ServerConfig(max_model_len=2048, threads=1))
     rewriter: RewriterConfig = field(default_factory=RewriterConfig)
+    cotrain: CotrainConfig = field(default_factory=CotrainConfig)
     panel: PanelConfig = field(default_factory=PanelConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
 
@@ -136,13 +139,16 @@ def resolve(config: RunConfig) -> RunConfig:
     near = config.rewriter
     parts = {name: getattr(near, name) for name in ("teacher", "sft", "grpo", "target_sft")}
     seeded = {name: replace(section, seed=section.seed + config.seed) for name, section in parts.items()}
-    return replace(config, **sections, rewriter=replace(near, **seeded))
+    together = replace(config.cotrain, sft=replace(config.cotrain.sft, seed=config.cotrain.sft.seed + config.seed))
+    return replace(config, **sections, rewriter=replace(near, **seeded), cotrain=together)
 
 
 def _check_rewriter(config: RunConfig) -> None:
     """Raises UserError for the first setting of the rewriter's that cannot work."""
     if not config.seats:
         raise UserError("nobody is trained", where="seats", expected="responder, rewriter or both")
+    if config.cotrain.mode is not Mode.none and (len(config.seats) < 2 or not config.warm_start):
+        raise UserError("one seat cannot be trained together", where="seats", expected="[responder, rewriter] and warm_start: true")
     if Trained.rewriter not in config.seats:
         return
     c = config.rewriter

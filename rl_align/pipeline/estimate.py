@@ -9,10 +9,12 @@ Time is operations over `SUSTAINED` throughput: an estimate of order, not a meas
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rl_align.engine.config import GRPOConfig, Platform, SFTConfig
 from rl_align.pipeline.config import RunConfig, Source, Trained
+from rl_align.pipeline.cotrain import Mode, shared_grpo
 from rl_align.pipeline.rewriter import UNALIGNED
 
 #: Sustained operations a second of one device in training: two CPU cores with AVX-512; an 80 GB GPU at 35 % of 989 TFLOP/s.
@@ -31,21 +33,16 @@ BUILT = {"1m": 0.9e6, "3m": 4.1e6, "30m": 30.7e6}
 
 def explain(config: RunConfig) -> list[str]:
     """Lines for a person, without a prefix."""
-    c, g, s = config, config.grpo, config.sft
+    c, g = config, config.grpo
     devices = c.engine.nodes * c.engine.devices_per_node
     longest = g.max_prompt_tokens + g.max_response_tokens
     replicas = max(1, devices // c.engine.tensor_parallel)
     lines = [f"run folder {c.folder}; {c.engine.platform.value}, {devices} training device(s), {replicas} vLLM replica(s)"]
-    trained = Trained.responder in c.seats
-    if trained and c.warm_start:
-        lines.append(_supervised("SFT", s, devices))
-    if trained:
-        lines += _reinforced("GRPO", g, devices)
-    if Trained.rewriter in c.seats:
-        lines.append(_supervised("rewriter's SFT", c.rewriter.sft, devices))
-        lines += _reinforced("rewriter's GRPO", c.rewriter.grpo, devices)
-        asked = c.rewriter.grpo.prompts_per_step * c.rewriter.grpo.rollouts_per_prompt * c.rewriter.target.samples
-        lines.append(f"rewriter's GRPO: at most {asked} answers of the target ({c.rewriter.target_model}) a step")
+    lines += [line for stage in plan(c) for line in stage.lines(devices)]
+    if Trained.rewriter in c.seats and c.cotrain.mode is not Mode.shared:
+        grpo, near = c.rewriter.grpo, c.rewriter
+        asked = grpo.prompts_per_step * grpo.rollouts_per_prompt * near.target.samples
+        lines.append(f"rewriter: at most {asked} answers of its target ({near.target_model}) a step")
     parameters = count_parameters(config)
     if parameters is None:
         return [*lines, "memory and time: unknown, because the model is not there yet"]
@@ -63,24 +60,59 @@ def explain(config: RunConfig) -> list[str]:
     return lines
 
 
-def _supervised(name: str, s: SFTConfig, devices: int) -> str:
-    return (
-        f"{name}: {s.steps} steps × {s.batch_size} transcripts = {s.steps * s.batch_size} transcripts, "
-        f"{s.batch_size // devices} a device and step in micro-batches of {s.micro_batch_size}"
-    )
+@dataclass(frozen=True)
+class Trains:
+    """A stage that trains.
+
+    Attributes:
+        name: Its name.
+        settings: An SFTConfig or a GRPOConfig.
+        hops: Texts that a rollout costs: the rewriter's have an answer of the target each.
+    """
+
+    name: str
+    settings: SFTConfig | GRPOConfig
+    hops: int = 1
+
+    def lines(self, devices: int) -> list[str]:
+        """Its batch arithmetic, for a person."""
+        s = self.settings
+        if isinstance(s, SFTConfig):
+            return [
+                f"{self.name}: {s.steps} steps × {s.batch_size} transcripts = {s.steps * s.batch_size} transcripts, "
+                f"{s.batch_size // devices} a device and step in micro-batches of {s.micro_batch_size}"
+            ]
+        rollouts = s.prompts_per_step * s.rollouts_per_prompt
+        lines = [
+            f"{self.name}: {s.steps} steps × {s.prompts_per_step} prompts × {s.rollouts_per_prompt} rollouts = "
+            f"{s.steps * rollouts} rollouts of at most {s.max_response_tokens} tokens; one optimizer step a batch of {rollouts}",
+            f"{self.name}: {rollouts // devices} rollouts a device and step in micro-batches of {s.micro_batch_size}; checkpoints "
+            f"every {s.save_every} steps, the last {s.keep_checkpoints} kept",
+        ]
+        if s.dynamic_sampling:
+            lines.append(f"{self.name}: dynamic sampling replaces groups without signal, so more prompts are generated")
+        return lines
 
 
-def _reinforced(name: str, g: GRPOConfig, devices: int) -> list[str]:
-    rollouts = g.prompts_per_step * g.rollouts_per_prompt
-    lines = [
-        f"{name}: {g.steps} steps × {g.prompts_per_step} prompts × {g.rollouts_per_prompt} rollouts = {g.steps * rollouts} "
-        f"rollouts of at most {g.max_response_tokens} tokens; one optimizer step a batch of {rollouts}",
-        f"{name}: {rollouts // devices} rollouts a device and step in micro-batches of {g.micro_batch_size}; checkpoints every "
-        f"{g.save_every} steps, the last {g.keep_checkpoints} kept",
-    ]
-    if g.dynamic_sampling:
-        lines.append(f"{name}: dynamic sampling replaces groups without signal, so more prompts are generated than trained on")
-    return lines
+def plan(c: RunConfig) -> list[Trains]:
+    """The stages of a run that train, in order."""
+    trained, rewrites, mode = Trained.responder in c.seats, Trained.rewriter in c.seats, c.cotrain.mode
+    eyes = c.model.path is None and c.source is Source.pictograms and c.pretrain.steps > 0
+    stages = [Trains("pretrain", c.pretrain)] if eyes else []
+    if mode is Mode.shared:
+        return [*stages, Trains("shared_sft", c.cotrain.sft), Trains("shared", shared_grpo(c))]
+    if c.warm_start and (trained or c.rewriter.target_model == "sft"):
+        stages.append(Trains("sft", c.sft))
+    if trained and mode is Mode.none:
+        stages.append(Trains("grpo", c.grpo))
+    if rewrites:
+        stages += [Trains("target", c.rewriter.target_sft)] if c.rewriter.target_model == UNALIGNED else []
+        stages.append(Trains("rewriter_sft", c.rewriter.sft))
+        stages += [Trains("rewriter_grpo", c.rewriter.grpo, 2)] if mode is Mode.none else []
+    for r in range(1, c.cotrain.rounds + 1) if mode is Mode.alternate else ():
+        stages.append(Trains(f"rewriter_round_{r}", replace(c.rewriter.grpo, steps=c.cotrain.rewriter_steps), 2))
+        stages.append(Trains(f"responder_round_{r}", replace(c.grpo, steps=c.cotrain.responder_steps)))
+    return stages
 
 
 def memory_bytes(parameters: float, devices: int) -> float:
@@ -90,36 +122,30 @@ def memory_bytes(parameters: float, devices: int) -> float:
 
 def time_s(config: RunConfig, parameters: float, devices: int) -> dict[str, float]:
     """Stage → seconds, of the stages that compute."""
-    c, g = config, config.grpo
+    c = config
     speed = SUSTAINED[c.engine.platform] * devices
     ready = READY_S[c.engine.platform]
     times = {}
-    eyes = c.model.path is None and c.source is Source.pictograms
-    trained, rewrites = Trained.responder in c.seats, Trained.rewriter in c.seats
-    near = c.rewriter
-    supervised = (
-        ("pretrain", c.pretrain, eyes), ("sft", c.sft, trained and c.warm_start),
-        ("target", near.target_sft, rewrites and near.target_model == UNALIGNED), ("rewriter_sft", near.sft, rewrites),
-    )  # fmt: skip
-    for name, s, runs in supervised:
-        if runs and s.steps:
-            times[name] = ready / 4 + s.steps * 6 * parameters * s.batch_size * s.max_tokens / 2 / speed
-    for name, r, hops, runs in (("grpo", g, 1, trained), ("rewriter_grpo", near.grpo, 2, rewrites)):
-        if not runs:
+    trained, rewrites, near = Trained.responder in c.seats, Trained.rewriter in c.seats, c.rewriter
+    for stage in plan(c):
+        r = stage.settings
+        if isinstance(r, SFTConfig):
+            times[stage.name] = ready / 4 + r.steps * 6 * parameters * r.batch_size * r.max_tokens / 2 / speed
             continue
         tokens = r.prompts_per_step * r.rollouts_per_prompt * (r.max_prompt_tokens + r.max_response_tokens)
-        generate = hops * (r.max_response_tokens * DECODE_STEP_S[c.engine.platform] + 2 * parameters * tokens / speed)
+        generate = stage.hops * (r.max_response_tokens * DECODE_STEP_S[c.engine.platform] + 2 * parameters * tokens / speed)
         extra = 2 if r.old_log_probs == "recompute" else 0
         extra += 2 if r.kl_coef > 0 else 0
-        times[name] = ready + r.steps * (generate + (6 + extra) * parameters * tokens / speed)
-    if c.evaluate and trained:
+        times[stage.name] = ready + r.steps * (generate + (6 + extra) * parameters * tokens / speed)
+    if c.evaluate and trained and c.cotrain.mode is not Mode.shared:
         items = c.eval.limit or c.pictograms.heldout_harmful + c.pictograms.heldout_benign
         models = len(c.eval.models) or (3 if c.warm_start else 2)
         times["eval"] = ready + _answering(c, parameters, models * 2 * (2 if c.eval.sampled else 1) * items, speed)
     if c.evaluate and rewrites:
         items = near.matrix_items or c.pictograms.heldout_harmful + c.pictograms.heldout_benign
-        responders = (2 if trained and c.warm_start else int(trained)) + (near.target_model == UNALIGNED)
-        times["matrix"] = 2 * ready + _answering(c, parameters, (2 + 3 * responders) * 2 * items, speed)
+        rounds = {Mode.none: 1, Mode.alternate: c.cotrain.rounds, Mode.shared: 1}[c.cotrain.mode]
+        responders = trained * (1 + rounds) + (near.target_model == UNALIGNED)
+        times["matrix"] = 2 * ready + _answering(c, parameters, (1 + rounds + (2 + rounds) * responders) * 2 * items, speed)
     return times
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reward.rewriter import RewriterRewardConfig
 from rl_align.data.quarantine import Quarantine
@@ -81,8 +81,15 @@ class RewriterPart:
         return self.run.models / (TARGET if name == UNALIGNED else name) if name in (UNALIGNED, "sft", "grpo") else Path(name)
 
     def models(self) -> dict[str, Path]:
-        """Rewriter → folder."""
-        return {"sft": self.run.models / SFT, "grpo": self.run.models / GRPO}
+        """Rewriter → folder. One that is trained together with its responder is not trained alone."""
+        if self._together == "shared":
+            return {}
+        alone = {} if self._together == "alternate" else {"grpo": self.run.models / GRPO}
+        return {"sft": self.run.models / SFT, **alone}
+
+    @property
+    def _together(self) -> str:
+        return self.run.config.cotrain.mode.value
 
     def stages(self) -> list[Stage]:
         """From rows to the trained rewriter."""
@@ -97,29 +104,33 @@ class RewriterPart:
         if unaligned:
             inputs, left = [run.base, run.data / f"{TARGET}.parquet"], run.left_by(TARGET)
             stages.append(Stage(TARGET, self.train_target, [part(c.target_sft), supervised], inputs, [run.models / TARGET], *left))
+        if not self.models():
+            return stages
         inputs, left = [run.base, run.data / f"{SFT}.parquet"], run.left_by(SFT)
         stages.append(Stage(SFT, self.train_sft, [part(c.sft), supervised], inputs, [run.models / SFT], *left))
+        if "grpo" not in self.models():
+            return stages
         inputs = [run.models / SFT, run.data / f"{GRPO}.parquet", *([self.target] if self.target else [])]
-        left = run.left_by(GRPO, run.folder / "rollouts" / GRPO, run.folder / "target-cache.sqlite")
+        left = run.left_by(GRPO, run.folder / "rollouts" / GRPO, self.cache(GRPO))
         asked = [asdict(c.target), c.target_endpoint.model if self.target is None else ""]
         paid = [part(c.grpo), asdict(c.reward), asked, reinforced]
         stages.append(Stage(GRPO, self.train_grpo, paid, inputs, [run.models / GRPO], *left))
         return stages
 
-    def matrix(self, responders: Mapping[str, Path], splits: Mapping[str, Path]) -> Stage:
+    def matrix(self, responders: Mapping[str, Path], rewriters: Mapping[str, Path], splits: Mapping[str, Path]) -> Stage:
         """The stage that measures responders behind rewriters."""
-        if self.target is not None and self.target not in responders.values():
+        if self.models() and self.target is not None and self.target not in responders.values():
             responders = {"target": self.target, **responders}
-        inputs = [*responders.values(), *self.models().values(), *splits.values()]
+        inputs = [*responders.values(), *rewriters.values(), *splits.values()]
         place = self.run.folder / "eval" / MATRIX
 
         def measure() -> None:
             from rl_align.eval.matrix import evaluate_matrix
 
             cfg = replace(self.run.config.eval, limit=self.config.matrix_items, sampled=False)
-            evaluate_matrix(responders, self.models(), splits, place, cfg)
+            evaluate_matrix(responders, rewriters, splits, place, cfg)
 
-        settings = [asdict(self.run.config.eval), self.config.matrix_items, list(responders)]
+        settings = [asdict(self.run.config.eval), self.config.matrix_items, list(responders), list(rewriters)]
         return Stage(MATRIX, measure, settings, inputs, [place / "matrix.json"])
 
     def make_rows(self) -> None:
@@ -159,28 +170,36 @@ class RewriterPart:
 
     def train_grpo(self) -> None:
         """The rewriter's reinforcement learning → `models/rewriter_grpo`."""
+        self.reinforce(GRPO, self.config.grpo, self.run.models / SFT, self.target)
+
+    def reinforce(self, stage: str, grpo: GRPOConfig, start: Path, target: Path | None) -> None:
+        """Trains a rewriter in front of a frozen target → `models/<stage>`.
+
+        Args:
+            stage: Name of the stage.
+            grpo: Settings.
+            start: Folder of the model to start from.
+            target: Folder of the target; None for the one behind the endpoint.
+        """
         run, c = self.run, self.config
-        settings: dict[str, Any] = {"target": plain(self._asked()), "endpoint": plain(self._endpoint())}
+        asked = c.target
+        if target is not None and not asked.special_tokens:
+            from rl_align.models.vocabulary import special_tokens
+
+            asked = replace(asked, special_tokens=list(special_tokens(target)))
+        endpoint = replace(c.target_endpoint, cache=c.target_endpoint.cache or str(self.cache(stage)))
         run.reinforced(
-            GRPO,
-            c.grpo,
-            model=run.models / SFT,
+            stage,
+            grpo,
+            model=start,
             rows=GRPO,
             scorer=SCORER,
-            settings={"reward": plain(c.reward), **settings},
+            settings={"reward": plain(c.reward), "target": plain(asked), "endpoint": plain(endpoint)},
             weights=vars(c.reward.weights),
             measure=MEASURE,
-            partner=None if self.target is None else Served("target", self.target.absolute(), c.target_server, run.folder / "logs"),
+            partner=None if target is None else Served("target", target.absolute(), c.target_server, run.folder / "logs"),
         )
 
-    def _asked(self) -> TargetConfig:
-        """How the target is asked; the special tokens of one that is here are known."""
-        if self.target is None or self.config.target.special_tokens:
-            return self.config.target
-        from rl_align.models.vocabulary import special_tokens
-
-        return replace(self.config.target, special_tokens=list(special_tokens(self.target)))
-
-    def _endpoint(self) -> EndpointConfig:
-        endpoint = self.config.target_endpoint
-        return replace(endpoint, cache=endpoint.cache or str(self.run.folder / "target-cache.sqlite"))
+    def cache(self, stage: str) -> Path:
+        """Where a stage keeps its target's answers: they are one target's only."""
+        return self.run.folder / f"target-cache-{stage}.sqlite"

@@ -11,12 +11,13 @@ from typing import Any
 
 from rl_align.config import load_config, to_yaml
 from rl_align.data.quarantine import Quarantine
-from rl_align.engine.config import GRPOConfig, SFTConfig
+from rl_align.engine.config import EpisodeConfig, GRPOConfig, SFTConfig
 from rl_align.engine.model_server import Served
 from rl_align.engine.progress import path_of
 from rl_align.engine.verl_config import check_extra
 from rl_align.errors import UserError
 from rl_align.pipeline.config import RunConfig, Source, Trained, resolve
+from rl_align.pipeline.cotrain import CotrainPart, Mode
 from rl_align.pipeline.parts import part, plain
 from rl_align.pipeline.report import write_report
 from rl_align.pipeline.rewriter import GRPO, RewriterPart
@@ -43,6 +44,7 @@ class Run:
         self.folder = Path(config.folder).absolute()  # engine processes may stand elsewhere
         self.data, self.models = self.folder / "data", self.folder / "models"
         self.checkpoints = self.folder / "checkpoints"
+        self.rewriter, self.cotrain = RewriterPart(self), CotrainPart(self)
 
     @property
     def base(self) -> Path:
@@ -108,13 +110,14 @@ class Run:
                 inputs += [Path(c.judge_model)] if c.judge_model else []
             stages.append(Stage("grpo", self.train_grpo, paid, inputs, outputs, *left))
         if Trained.rewriter in c.seats:
-            stages += RewriterPart(self).stages()
+            stages += self.rewriter.stages() + self.cotrain.stages()
         if c.evaluate and self.models_to_measure():
             inputs = [*self.models_to_measure().values(), *self.splits_to_measure().values()]
             stages.append(Stage("eval", self.evaluate, asdict(c.eval), inputs, [self.folder / "eval" / "results.json"]))
         if c.evaluate and Trained.rewriter in c.seats:
-            trained = {name: path for name, path in self.responders().items() if name != "base"}
-            stages.append(RewriterPart(self).matrix(trained, self.splits_to_measure()))
+            responders = {name: path for name, path in self.responders().items() if name != "base"} | self.cotrain.responders()
+            rewriters = self.rewriter.models() | self.cotrain.rewriters()
+            stages.append(self.rewriter.matrix(responders, rewriters, self.splits_to_measure()))
         return stages
 
     def responders(self) -> dict[str, Path]:
@@ -122,6 +125,10 @@ class Run:
         c = self.config
         trained = Trained.responder in c.seats
         needed = {"sft": trained or c.rewriter.target_model == "sft", "grpo": trained or c.rewriter.target_model == "grpo"}
+        if c.cotrain.mode is Mode.shared:
+            return {}  # its one model has a warm start of its own
+        if c.cotrain.mode is Mode.alternate:
+            needed["grpo"] = False
         found = {"base": self.base, **({"sft": self.models / "sft"} if c.warm_start else {}), "grpo": self.models / "grpo"}
         return {name: path for name, path in found.items() if needed.get(name, trained)}
 
@@ -246,13 +253,17 @@ class Run:
 
     def train_grpo(self) -> None:
         """Reinforcement learning → `models/grpo`."""
+        self.reinforce_responder("grpo", self.config.grpo, self.start, "grpo")
+
+    def reinforce_responder(self, stage: str, grpo: GRPOConfig, start: Path, rows: str) -> None:
+        """Trains a responder on the prompts of `data/<rows>.parquet` → `models/<stage>`."""
         reward, judges = self.config.reward, self.config.judges.judges
         scorer, judging, partner = self._judging()
         self.reinforced(
-            "grpo",
-            self.config.grpo,
-            model=self.start,
-            rows="grpo",
+            stage,
+            grpo,
+            model=start,
+            rows=rows,
             scorer=scorer,
             settings={"reward": plain(reward), **judging},
             weights=reward.weights.signed() | {f"judge_{name}": judge.weight for name, judge in judges.items()},
@@ -274,6 +285,7 @@ class Run:
         measure: str,
         judges: dict[str, Any] | None = None,
         partner: Served | None = None,
+        episode: EpisodeConfig | None = None,
     ) -> None:
         """Trains a policy by GRPO on the prompts of `data/<rows>.parquet`, or goes on, and puts it to `models/<stage>`."""
         from rl_align.engine import grpo
@@ -297,6 +309,7 @@ class Run:
                 measure_settings={"items": str(self.data / "train.parquet")},
                 judges=judges,
                 partner=partner,
+                episode=episode,
                 stage=stage,
                 command_began=self._stage_began,
             )
