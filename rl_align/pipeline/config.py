@@ -162,6 +162,13 @@ def _check_rewriter(config: RunConfig) -> None:
         for problem in check_engine(config.engine, sft, grpo):
             where, what, expected = problem
             raise UserError(what, where=f"rewriter.{where.replace('sft.', f'{key}.')}", expected=expected)
+    if not 0 <= c.target_aligned_share <= 1:
+        raise UserError(f"is {c.target_aligned_share}", where="rewriter.target_aligned_share", expected="0 to 1")
+    if c.from_run is not None:
+        for name in ("rewriter_sft", "rewriter_grpo"):
+            if not (Path(c.from_run) / "models" / name / "config.json").is_file():
+                fix = f"run experiments/pictograms/rewriter.yaml with folder={c.from_run} first"
+                raise UserError(f"no models/{name} there", where=f"rewriter.from_run: {c.from_run}", fix=fix)
     if c.target_model == ENDPOINT:
         c.target_endpoint.check("rewriter.target_endpoint")
     elif c.target_model not in (UNALIGNED, "sft", "grpo") and not (Path(c.target_model) / "config.json").is_file():

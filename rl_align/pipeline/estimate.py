@@ -39,7 +39,7 @@ def explain(config: RunConfig) -> list[str]:
     replicas = max(1, devices // c.engine.tensor_parallel)
     lines = [f"run folder {c.folder}; {c.engine.platform.value}, {devices} training device(s), {replicas} vLLM replica(s)"]
     lines += [line for stage in plan(c) for line in stage.lines(devices)]
-    if Trained.rewriter in c.seats and c.cotrain.mode is not Mode.shared:
+    if Trained.rewriter in c.seats and c.cotrain.mode is not Mode.shared and c.rewriter.from_run is None:
         grpo, near = c.rewriter.grpo, c.rewriter
         asked = grpo.prompts_per_step * grpo.rollouts_per_prompt * near.target.samples
         lines.append(f"rewriter: at most {asked} answers of its target ({near.target_model}) a step")
@@ -107,8 +107,9 @@ def plan(c: RunConfig) -> list[Trains]:
         stages.append(Trains("grpo", c.grpo))
     if rewrites:
         stages += [Trains("target", c.rewriter.target_sft)] if c.rewriter.target_model == UNALIGNED else []
-        stages.append(Trains("rewriter_sft", c.rewriter.sft))
-        stages += [Trains("rewriter_grpo", c.rewriter.grpo, 2)] if mode is Mode.none else []
+        own = c.rewriter.from_run is None
+        stages += [Trains("rewriter_sft", c.rewriter.sft)] if own else []
+        stages += [Trains("rewriter_grpo", c.rewriter.grpo, 2)] if own and mode is Mode.none else []
     for r in range(1, c.cotrain.rounds + 1) if mode is Mode.alternate else ():
         stages.append(Trains(f"rewriter_round_{r}", replace(c.rewriter.grpo, steps=c.cotrain.rewriter_steps), 2))
         stages.append(Trains(f"responder_round_{r}", replace(c.grpo, steps=c.cotrain.responder_steps)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
 from reward.rewriter import RewriterRewardConfig
 from rl_align.data.quarantine import Quarantine
@@ -20,6 +20,7 @@ from rl_align.transcript.prompts import REWRITER_SYSTEM
 
 if TYPE_CHECKING:
     from rl_align.pipeline.run import Run
+    from rl_align.schema import Item
 
 SFT, GRPO, TARGET, MATRIX = "rewriter_sft", "rewriter_grpo", "target", "matrix"
 SCORER = "rl_align.engine.rewriting:rewriter"
@@ -39,6 +40,8 @@ class RewriterConfig:
         reward: What it is paid for.
         target_model: unaligned (trained by this run to comply with everything), sft or grpo (the run's responders), a Hugging Face
             folder, or endpoint (asked at `target_endpoint`).
+        target_aligned_share: Share of an unaligned target's transcripts that the responder's teacher wrote instead: another mix.
+        from_run: Run folder whose rewriters are measured instead of training any: zero-shot, in front of this run's target.
         target: How the target is asked.
         target_sft: How an unaligned target is trained.
         target_endpoint: Where a target is asked that this run does not serve.
@@ -51,6 +54,8 @@ class RewriterConfig:
     grpo: GRPOConfig = field(default_factory=lambda: GRPOConfig(max_response_tokens=128))
     reward: RewriterRewardConfig = field(default_factory=RewriterRewardConfig)
     target_model: str = UNALIGNED
+    target_aligned_share: float = 0.0
+    from_run: Optional[str] = None  # noqa: UP045 (OmegaConf reads the annotation at run time)
     target: TargetConfig = field(default_factory=TargetConfig)
     target_sft: SFTConfig = field(default_factory=lambda: SFTConfig(steps=440, save_every=220))
     target_endpoint: EndpointConfig = field(default_factory=EndpointConfig)
@@ -82,6 +87,8 @@ class RewriterPart:
 
     def models(self) -> dict[str, Path]:
         """Rewriter → folder. One that is trained together with its responder is not trained alone."""
+        if self.config.from_run is not None:
+            return {name: Path(self.config.from_run).absolute() / "models" / f"rewriter_{name}" for name in ("sft", "grpo")}
         if self._together == "shared":
             return {}
         alone = {} if self._together == "alternate" else {"grpo": self.run.models / GRPO}
@@ -97,14 +104,16 @@ class RewriterPart:
         supervised = part(run.config.engine, "extra", "rollout_dtype", "tensor_parallel")
         reinforced = part(run.config.engine, "extra_sft")
         unaligned = c.target_model == UNALIGNED
-        rows = [run.data / f"{name}.parquet" for name in (SFT, GRPO, *([TARGET] if unaligned else []))]
-        told = [asdict(c.teacher), asdict(run.config.pictograms), REWRITER_SYSTEM, unaligned]
+        own = [] if c.from_run is not None else [SFT, GRPO]
+        rows = [run.data / f"{name}.parquet" for name in (*own, *([TARGET] if unaligned else []))]
+        told = [asdict(c.teacher), asdict(run.config.pictograms), REWRITER_SYSTEM, unaligned, bool(own)]
+        told.append([c.target_aligned_share, asdict(run.config.teacher)] if unaligned and c.target_aligned_share else [])
         limits = [c.sft.max_tokens, c.target_sft.max_tokens, c.grpo.max_prompt_tokens]
         stages = [Stage("rewriter_rows", self.make_rows, [told, limits], [run.data / "train.parquet", run.untrained], rows)]
         if unaligned:
             inputs, left = [run.base, run.data / f"{TARGET}.parquet"], run.left_by(TARGET)
             stages.append(Stage(TARGET, self.train_target, [part(c.target_sft), supervised], inputs, [run.models / TARGET], *left))
-        if not self.models():
+        if c.from_run is not None or not self.models():
             return stages
         inputs, left = [run.base, run.data / f"{SFT}.parquet"], run.left_by(SFT)
         stages.append(Stage(SFT, self.train_sft, [part(c.sft), supervised], inputs, [run.models / SFT], *left))
@@ -140,25 +149,36 @@ class RewriterPart:
         from rl_align.data.rows import grpo_rows, sft_rows
         from rl_align.engine.lengths import PromptLengths
         from rl_align.models.vocabulary import special_tokens
-        from rl_align.pictograms import rewriter_teacher, teacher
+        from rl_align.pictograms import rewriter_teacher
 
         run, c = self.run, self.config
         items = read_items(run.data / "train.parquet")
         special = list(special_tokens(run.untrained))
         lengths, quarantine = PromptLengths(run.untrained, special), Quarantine(run.data / "dropped-rewriter.jsonl")
         common = {"special_tokens": special, "quarantine": quarantine}
-        texts = {item.id: rewriter_teacher.transcript(item, c.teacher) for item in items}
-        fits = lengths.fits_transcript(c.sft.max_tokens, texts)
-        counts = {SFT: sft_rows(run.data / f"{SFT}.parquet", items, texts, fits=fits, system=REWRITER_SYSTEM, **common)}
+        counts = {}
+        if c.from_run is None:
+            texts = {item.id: rewriter_teacher.transcript(item, c.teacher) for item in items}
+            fits = lengths.fits_transcript(c.sft.max_tokens, texts)
+            counts[SFT] = sft_rows(run.data / f"{SFT}.parquet", items, texts, fits=fits, system=REWRITER_SYSTEM, **common)
         if c.target_model == UNALIGNED:
-            texts = {item.id: teacher.unaligned(item) for item in items}
+            texts = {item.id: self._target_writes(item) for item in items}
             fits = lengths.fits_transcript(c.target_sft.max_tokens, texts)
             counts[TARGET] = sft_rows(run.data / f"{TARGET}.parquet", items, texts, fits=fits, **common)
-        fits = lengths.fits_prompt(c.grpo.max_prompt_tokens)
-        asked = {"fits": fits, "system": REWRITER_SYSTEM, "agent_name": "rewriter", "label": write_label}
-        counts[GRPO] = grpo_rows(run.data / f"{GRPO}.parquet", items, **asked, **common)
+        if c.from_run is None:
+            fits = lengths.fits_prompt(c.grpo.max_prompt_tokens)
+            asked = {"fits": fits, "system": REWRITER_SYSTEM, "agent_name": "rewriter", "label": write_label}
+            counts[GRPO] = grpo_rows(run.data / f"{GRPO}.parquet", items, **asked, **common)
         quarantine.save()
         print("    " + ", ".join(f"{name} {n}" for name, n in counts.items()) + f"; {quarantine.summary()}")
+
+    def _target_writes(self, item: Item) -> str:
+        """The transcript that the target learns: it complies, but for the share that the responder's teacher wrote."""
+        from rl_align.pictograms import teacher
+        from rl_align.pictograms.chance import chance
+
+        aligned = chance("target", self.run.config.seed, item.id).random() < self.config.target_aligned_share
+        return teacher.transcript(item, self.run.config.teacher) if aligned else teacher.unaligned(item)
 
     def train_target(self) -> None:
         """A target that complies with everything → `models/target`."""
