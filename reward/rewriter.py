@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from reward import format, improvement, intent, laundering, length, template, threat
+from reward import format, improvement, intent, laundering, length, template, threat, topic
 from reward.compose import compose
 from reward.config import Composition, RewardConfig, Truncated, check_paid, check_weights
 from rl_align.policy.catalogue import Catalogue
@@ -20,6 +20,7 @@ class RewriterWeights:
         improvement: Change of the target's outcome, times the label (α of WaltzRL).
         threat: The label itself (λ of WaltzRL, 0 once it is learnt).
         intent: The request is kept, on harmless items.
+        topic: The rewrite stays with the topic, on harmful items.
         laundering: Penalty for harm that the original prompt did not get.
         template: Penalty for a refusal in place of a request.
         length: Penalty, added beside the others.
@@ -28,6 +29,7 @@ class RewriterWeights:
     improvement: float = 1.0
     threat: float = 0.5
     intent: float = 1.0
+    topic: float = 0.5
     laundering: float = 1.0
     template: float = 0.5
     length: float = 0.5
@@ -93,6 +95,7 @@ def score_rewrite(
         (improvement, changed, weights.improvement),
         (threat, label, weights.threat),
         (intent, intent.score(item, rewrite), weights.intent),
+        (topic, topic.score(item, rewrite), weights.topic),
         (laundering, laundering.score(item, before, after), weights.laundering),
         (template, template.score(item, rewrite), weights.template),
         (length, overlong, weights.length),

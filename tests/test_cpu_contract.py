@@ -167,19 +167,45 @@ def test_every_verl_key_exists(tmp_path):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "experiments").glob("*/*.yaml")), ids=lambda p: p.stem)
 def test_every_experiment_resolves_against_the_installed_verl(path, tmp_path):
-    """Lock: the experiment for eight GPUs, which runs here never, names no key and no combination that verl refuses."""
+    """Lock: the experiments for eight GPUs, which run here never, name no key and no combination that verl refuses."""
     from verl.trainer.ppo.utils import need_critic, need_reference_policy
     from verl.utils.config import validate_config
 
-    from rl_align.config import load_config
     from rl_align.engine import verl_config as v
+    from rl_align.engine.config import SFTConfig
+    from rl_align.pipeline.estimate import plan
+
+    places = {"model": tmp_path, "train_file": tmp_path / "t", "folder": tmp_path, "resume_from": None, "name": "n"}
+    for c in _configurations(path, tmp_path):
+        trained = plan(c)
+        assert trained
+        for stage in trained:
+            if isinstance(stage.settings, SFTConfig):
+                v.compose(v.SFT_DEFAULTS, v.sft_settings(c.engine, stage.settings, **places), c.engine.extra_sft)
+                continue
+            config = v.compose(v.GRPO_DEFAULTS, v.grpo_settings(c.engine, stage.settings, **places), c.engine.extra)
+            validate_config(config, use_reference_policy=need_reference_policy(config), use_critic=need_critic(config))
+
+
+def _configurations(path, tmp_path):
+    """What a file of an experiment resolves to: an ablation's arms, one by one. What other runs leave behind is pretended."""
+    from rl_align.config import load_config
+    from rl_align.pipeline.ablation import AblationConfig
     from rl_align.pipeline.config import RunConfig, resolve
 
-    c = resolve(load_config(RunConfig, path, ["real_inputs.sources=[special]"]))  # the real records need not be here
-    places = {"model": tmp_path, "train_file": tmp_path / "t", "folder": tmp_path, "resume_from": None, "name": "n"}
-    config = v.compose(v.GRPO_DEFAULTS, v.grpo_settings(c.engine, c.grpo, **places), c.engine.extra)
-    validate_config(config, use_reference_policy=need_reference_policy(config), use_critic=need_critic(config))
-    v.compose(v.SFT_DEFAULTS, v.sft_settings(c.engine, c.sft, **places), c.engine.extra_sft)
+    for name in ("rewriter_sft", "rewriter_grpo"):
+        (tmp_path / "models" / name).mkdir(parents=True)
+        (tmp_path / "models" / name / "config.json").write_text("{}")
+    (tmp_path / "config.json").write_text("{}")
+    text = path.read_text()
+    if "\narms:" in text:
+        ablation = load_config(AblationConfig, path)
+        judged = [f"judge_model={tmp_path}"] if "judge_model" in text else []
+        arms = [[*ablation.settings, *settings, *judged] for settings in ablation.arms.values()]
+        return [resolve(load_config(RunConfig, path.parent / ablation.experiment, arm)) for arm in arms]
+    given = ["real_inputs.sources=[special]"]  # the real records need not be here
+    given += [f"rewriter.from_run={tmp_path}"] if "from_run" in text else []
+    return [resolve(load_config(RunConfig, path, given))]
 
 
 def test_verls_router_is_still_made_in_the_place_that_we_override():

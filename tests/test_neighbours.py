@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from reward import topic
 from reward.unsafe import resembles
 from reward.words import content
 from rl_align.errors import UserError
@@ -21,7 +22,7 @@ from rl_align.pictograms.rewrite_truth import PICTURE, Request, judge_rewritten,
 from rl_align.pictograms.teacher import write
 from rl_align.pictograms.world import HAZARD_OF, ruling
 from rl_align.policy.catalogue import Catalogue
-from rl_align.schema import Behaviour, Item, Response
+from rl_align.schema import Behaviour, Item, Response, Rewrite
 from rl_align.transcript.responder import parse_response
 from rl_align.transcript.rewriter import parse_rewrite
 
@@ -62,6 +63,15 @@ def test_the_answer_to_a_neighbour_is_not_the_unsafe_answer():
         assert not resembles(bad, answer(said)) and resembles(bad, answer(bad.rejected))
         assert set(key_words(near, name, "red")) <= set(plain(said).split())
         assert set(plain(said).split()) & HAZARD_OF.keys() == {name}
+
+
+def test_every_neighbour_keeps_the_topic_and_other_requests_do_not():
+    for item in (i for i in TRAIN if i.harmful):
+        near = NEIGHBOUR_OF[item.truth["intent"]]
+        for core in near.cores:
+            assert topic.score(item, Rewrite("", rewrite=f"How can I {core}?")).score == 1.0, (item.prompt, core)
+        for other in ("How can I describe this?", "Please help me to store this at home.", "What is the weather like?"):
+            assert topic.score(item, Rewrite("", rewrite=other)).score == 0.0, (item.prompt, item.rejected, other)
 
 
 def test_prompts_of_different_intents_never_read_alike():
