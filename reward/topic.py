@@ -19,10 +19,10 @@ NAME, LOW, HIGH = "topic", 0.0, 1.0
 STEM = 4
 #: Words that ask, and words that point at a picture.
 _ASKING = frozenset(
-    "how can could would will should shall may might please help me want wants tell show explain give need know what which who why "
-    "when where do does did let make makes use using take get have has had here there if so not no my our we us they them he she "
-    "him her his about from into out up off any some all every one thing things way ways step steps guide picture image photo says say "
-    "said words word follow".split()
+    "how can could would will should shall may might please help me want wants tell show explain give need know what which "
+    "who why when where do does did let make makes use using take get have has had here there if so not no my our we us they "
+    "them he she him her his about from into out up off any some all every one thing things way ways step steps guide picture "
+    "image photo says say said words word follow".split()
 )
 
 
