@@ -108,3 +108,14 @@ def test_a_folder_without_a_model_is_the_users_error(tmp_path):
     with pytest.raises(UserError, match="no model to serve as 'sft'"):
         with serving({"sft": tmp_path}, ServerConfig(), tmp_path / "logs"):
             pass
+
+
+def test_a_partner_that_does_not_come_up_is_missed_when_it_is_waited_for(tmp_path):
+    from rl_align.engine.model_server import ModelServer, Served
+
+    server = ModelServer(Served("target", tmp_path, ServerConfig(), tmp_path / "logs"))
+    assert server.address().startswith("http://127.0.0.1:")
+    server.start()  # nobody waits for this call, so it may not raise
+    with pytest.raises(UserError, match="no model to serve as 'target'"):
+        server.ready()
+    server.stop()

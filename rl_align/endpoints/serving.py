@@ -11,7 +11,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,7 +111,9 @@ def environment(cfg: ServerConfig, cache: Path, servers: int = 1) -> dict[str, s
 
 
 @contextmanager
-def serving(models: Mapping[str, Path], cfg: ServerConfig, logs: Path, host: str = HOST) -> Iterator[dict[str, Server]]:
+def serving(
+    models: Mapping[str, Path], cfg: ServerConfig, logs: Path, host: str = HOST, ports: Sequence[int] = ()
+) -> Iterator[dict[str, Server]]:
     """Serves every model of `models`, started side by side, until the block ends or this process does.
 
     Args:
@@ -119,6 +121,7 @@ def serving(models: Mapping[str, Path], cfg: ServerConfig, logs: Path, host: str
         cfg: Settings of each server.
         logs: Folder for `<name>.log`.
         host: Address that servers listen on; another one than this machine's own is open to its network.
+        ports: One a model; free ones by default.
 
     Raises:
         UserError: A folder without a model.
@@ -129,7 +132,7 @@ def serving(models: Mapping[str, Path], cfg: ServerConfig, logs: Path, host: str
             expected = "a Hugging Face folder with a config.json"
             raise UserError(f"no model to serve as {name!r}", where=str(folder), expected=expected)
     logs.mkdir(parents=True, exist_ok=True)
-    ports = free_ports(len(models))
+    ports = ports or free_ports(len(models))
     with ExitStack() as stack:
         began = time.monotonic()
         started = {}

@@ -105,8 +105,8 @@ def run(
     )
     with ray_cluster(engine, folder), ExitStack() as stack:
         if partner is not None:
-            address = {"base_url": stack.enter_context(serve(partner)), "model": partner.name}
-            settings["scorer_settings"] |= {"endpoint": {**scorer_settings["endpoint"], **address}}
+            url, settings["partner_actor"] = stack.enter_context(serve(partner))
+            settings["scorer_settings"] |= {"endpoint": {**scorer_settings["endpoint"], "base_url": url, "model": partner.name}}
         runner = ray.remote(TaskRunner).options(num_cpus=1, name="rl_align_grpo").remote()
         follow = Follow(folder, stage)
         failed_before = failures_log(folder).stat().st_size if failures_log(folder).exists() else 0

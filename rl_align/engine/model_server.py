@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from rl_align.endpoints.serving import HOST, free_ports, serving
 from rl_align.endpoints.serving_config import ServerConfig
-from rl_align.errors import UserError
+from rl_align.errors import EngineFailed, UserError
 
 
 @dataclass(frozen=True)
@@ -31,23 +32,36 @@ class Served:
 class ModelServer:
     """The actor: on a GPU it holds as many as the server's `tensor_parallel`, and runs where Ray finds them."""
 
-    def __init__(self) -> None:
-        self._open = ExitStack()
+    def __init__(self, served: Served):
+        self._served, self._open = served, ExitStack()
+        self._address = (HOST, 0)
+        self._failed: Exception | None = None
 
-    def start(self, served: Served) -> str:
-        """Starts the server; returns its base URL when it is ready.
-
-        Raises:
-            UserError: No model in the folder.
-            ServerFailed: It did not come up.
-        """
+    def address(self) -> str:
+        """Base URL at which the server will answer."""
         import ray
 
-        from rl_align.endpoints.serving import HOST, serving
+        host = HOST if self._served.cfg.device == "cpu" else ray.util.get_node_ip_address()
+        self._address = (host, free_ports(1)[0])
+        return f"http://{host}:{self._address[1]}/v1"
 
-        host = HOST if served.cfg.device == "cpu" else ray.util.get_node_ip_address()
-        models = {served.name: served.model}
-        return self._open.enter_context(serving(models, served.cfg, served.logs, host))[served.name].base_url
+    def start(self) -> None:
+        """Starts the server; how it went is what `ready` says."""
+        host, port = self._address
+        models = {self._served.name: self._served.model}
+        try:
+            self._open.enter_context(serving(models, self._served.cfg, self._served.logs, host, [port]))
+        except Exception as error:
+            self._failed = error
+
+    def ready(self) -> None:
+        """Returns when the server is ready: calls of an actor run in order.
+
+        Raises:
+            ServerFailed: It did not come up.
+        """
+        if self._failed is not None:
+            raise self._failed
 
     def stop(self) -> None:
         """Ends the server."""
@@ -55,25 +69,42 @@ class ModelServer:
 
 
 @contextmanager
-def serve(served: Served) -> Iterator[str]:
-    """Base URL of a server for as long as the block runs. Ray is initialised.
+def serve(served: Served) -> Iterator[tuple[str, str]]:
+    """(base URL, name of the actor) of a server that is starting and runs as long as the block does. Ray is initialised.
+
+    `wait_for` the actor before the first request: its imports go on beside those of the engine.
 
     Raises:
-        UserError: As `ModelServer.start`; a server that did not come up is one, with the end of its log.
+        UserError: No model in the folder.
     """
     import ray
 
+    if not (served.model / "config.json").is_file():
+        expected = "a Hugging Face folder with a config.json"
+        raise UserError(f"no model to serve as {served.name!r}", where=str(served.model), expected=expected)
     gpus = served.cfg.tensor_parallel if served.cfg.device == "cuda" else 0
-    actor = ray.remote(ModelServer).options(num_cpus=1, num_gpus=gpus, name=f"rl_align_{served.name}_server").remote()
+    name = f"rl_align_{served.name}_server"
+    actor = ray.remote(ModelServer).options(num_cpus=1, num_gpus=gpus, name=name).remote(served)
     try:
-        try:
-            address = ray.get(actor.start.remote(served))
-        except ray.exceptions.RayTaskError as error:
-            cause = error.cause if isinstance(error.cause, Exception) else error
-            raise UserError(str(cause), where=f"the server of {served.name}") from error
-        yield address
+        address = ray.get(actor.address.remote())
+        actor.start.remote()
+        yield address, name
     finally:
-        try:
+        with suppress(ray.exceptions.RayError):
             ray.get(actor.stop.remote(), timeout=30)
-        finally:
-            ray.kill(actor)
+        ray.kill(actor)
+
+
+def wait_for(actor: str) -> None:
+    """Returns when the server of this actor is ready.
+
+    Raises:
+        EngineFailed: It did not come up; with the end of its log.
+    """
+    import ray
+
+    handle = ray.get_actor(actor)
+    try:
+        ray.get(handle.ready.remote())
+    except ray.exceptions.RayTaskError as error:
+        raise EngineFailed(str(error.cause), where=f"the server behind {actor}") from error

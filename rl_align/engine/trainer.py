@@ -14,6 +14,7 @@ from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
 
 from reward import credit
 
+from . import model_server
 from .record import StepRecord
 from .rows import make_rows, plain
 
@@ -37,6 +38,8 @@ class Trainer(PPOTrainerSync):
     def on_train_begin(self) -> None:
         self.logger = self.record  # verl's loggers would show no components; the record writes the same metrics and ours
         self.record.after_log = self._save_if_due
+        if self.settings.get("partner_actor"):
+            model_server.wait_for(self.settings.partner_actor)
         self.record.ready()
 
     def _save_checkpoint(self) -> None:
