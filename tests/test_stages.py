@@ -67,9 +67,16 @@ def test_a_second_run_skips_everything_and_says_so(world):
 
 def test_the_record_says_what_was_made(world):
     record = json.loads((world.folder / "stages" / "shout.json").read_text())
-    assert set(record) == {"hash", "seconds", "attempts", "outputs", "finished"}
+    assert record["attempts"] == 1 and set(record) == {"hash", "seconds", "attempts", "inputs", "outputs", "finished"}
     assert list(record["outputs"]) == ["shout/text"]
     assert not list((world.folder / "stages").glob("*.begun.json"))
+
+
+def test_the_record_says_what_it_was_made_from(world):
+    made = json.loads((world.folder / "stages" / "shout.json").read_text())["inputs"]
+    assert list(made) == ["words.txt"] and len(made["words.txt"]) == 64
+    world.run(word="b")
+    assert json.loads((world.folder / "stages" / "shout.json").read_text())["inputs"] != made
 
 
 def test_only_what_depends_on_a_change_runs_again(world):

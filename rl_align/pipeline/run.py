@@ -20,7 +20,7 @@ from rl_align.pipeline.config import RunConfig, Source, Trained, resolve
 from rl_align.pipeline.cotrain import CotrainPart, Mode
 from rl_align.pipeline.parts import part, plain
 from rl_align.pipeline.report import write_report
-from rl_align.pipeline.rewriter import GRPO, RewriterPart
+from rl_align.pipeline.rewriter import RewriterPart
 from rl_align.pipeline.stages import Stage, foresee, run_stages
 from rl_align.runfiles.atomic import write_text
 from rl_align.runfiles.lock import engine_lock, wait_for_workers
@@ -134,7 +134,7 @@ class Run:
 
     def _rollouts(self) -> list[Path]:
         """What the responder's GRPO leaves in `rollouts`; other stages have folders of their own in there."""
-        return [path for path in (self.folder / "rollouts").glob("*") if path.name != GRPO]
+        return [path for path in (self.folder / "rollouts").glob("*") if path.is_file() or path.name == "images"]
 
     def left_by(self, stage: str, *more: Path) -> tuple[list[Path], list[Path]]:
         """What a training stage writes on its way: files of its own, and files that it shares with the other stages."""

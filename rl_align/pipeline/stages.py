@@ -1,7 +1,8 @@
 """Stages of a run folder: each runs once for a given content, and running the same command again continues.
 
 A stage is finished when `stages/<name>.json` holds the hash of its configuration and of the content of its inputs, and
-its outputs have the content that was recorded. Anything else (a change, a damaged output, no record) runs it.
+its outputs have the content that was recorded. Anything else (a change, a damaged output, no record) runs it. The record names
+every input with a hash of its own: which model, rows and partner a model was made from.
 """
 
 from __future__ import annotations
@@ -133,12 +134,17 @@ def why_run(folder: Path | str, stage: Stage) -> str | None:
 
 def stage_hash(folder: Path, stage: Stage) -> str:
     """Hash of what a stage's outputs depend on: its configuration and the content of its inputs, not where they lie."""
-    contents = []
-    for path in stage.inputs:
-        if not Path(path).exists():
+    return config_hash({"config": stage.config_part, "inputs": list(_inputs(folder, stage).values())})
+
+
+def _inputs(folder: Path, stage: Stage) -> dict[str, list[tuple[str, str]]]:
+    """Input → its files with their SHA-256. Raises UserError for one that is missing."""
+    contents = {}
+    for path in map(Path, stage.inputs):
+        if not path.exists():
             raise UserError(f"stage {stage.name} needs it and it does not exist", where=str(path))
-        contents.append(sorted(_content(folder, Path(path), within=Path(path).parent).items()))
-    return config_hash({"config": stage.config_part, "inputs": contents})
+        contents[os.path.relpath(path, folder)] = sorted(_content(folder, path, within=path.parent).items())
+    return contents
 
 
 def timings(folder: Path | str) -> dict[str, float]:
@@ -174,6 +180,7 @@ def _run(folder: Path, stage: Stage, wanted: str) -> float:
         "hash": wanted,
         "seconds": round(took, 3),
         "attempts": begun.get("attempts", 1),
+        "inputs": {name: config_hash(content) for name, content in _inputs(folder, stage).items()},
         "outputs": _outputs(folder, stage),
         "finished": _now(),
     }
