@@ -151,6 +151,20 @@ def _calibrate_refusals(a: argparse.Namespace) -> None:
     print(_lazy("reward.refusal_calibration:calibrate")(a.folder))
 
 
+def _guard_serve(a: argparse.Namespace) -> None:
+    _lazy("rl_align.guard.commands:serve")(_guard(a))
+
+
+def _guard_ask(a: argparse.Namespace) -> None:
+    _lazy("rl_align.guard.commands:ask")(_guard(a), a.model, a.prompt, a.image, a.max_tokens)
+
+
+def _guard(a: argparse.Namespace) -> Any:
+    given = {"server.host": getattr(a, "host", None), "server.port": getattr(a, "port", None), "rewriting.on_failure": a.on_failure}
+    overrides = [*(f"{key}={value}" for key, value in given.items() if value is not None), *a.overrides]
+    return _lazy("rl_align.guard.commands:load")(a.config, overrides, a.rewriter, a.rewriter_model, a.upstream)
+
+
 def _parser() -> argparse.ArgumentParser:
     about = "Safety alignment of vision-language models by GRPO: data, warm start, training, evaluation, report."
     epilog = "Settings are written key=value. Every command takes --debug, which shows where an error comes from."
@@ -215,6 +229,24 @@ def _parser() -> argparse.ArgumentParser:
     calibrate = _add(actions, "calibrate-refusals", _calibrate_refusals, "measure those labels against people's", example)
     calibrate.add_argument("folder", metavar="FOLDER", help="holds xstest/, pyrit/ or msts/ in their official layouts")
 
+    endpoints = "--rewriter http://127.0.0.1:8001/v1 --upstream http://127.0.0.1:8002/v1"
+    guard = _add(commands, "guard", None, "put a rewriter in front of a model", f"guard serve {endpoints}")
+    actions = guard.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
+    example = f"guard serve {endpoints} --port 8080 server.concurrency=64"
+    serve = _add(actions, "serve", _guard_serve, "an OpenAI-compatible proxy that rewrites every prompt", example)
+    _guarded(serve)
+    serve.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
+    serve.add_argument("--port", type=int, help="port to listen on (default: 8080)")
+    _overrides(serve)
+    example = f'guard ask {endpoints} --image x.png "What is this?"'
+    ask = _add(actions, "ask", _guard_ask, "print analysis and answer of one request", example)
+    _guarded(ask)
+    ask.add_argument("--model", metavar="NAME", help="the target's model (default: the only one that it serves)")
+    ask.add_argument("--image", action="append", default=[], metavar="FILE", help="an image; may be repeated")
+    ask.add_argument("--max-tokens", type=_count, default=512, metavar="N", help="longest answer (default: 512)")
+    ask.add_argument("prompt", metavar="PROMPT", help="what the person asks")
+    _overrides(ask)
+
     _add(commands, "doctor", _doctor, "check this machine and its packages", "doctor")
     return parser
 
@@ -233,6 +265,14 @@ def _config(parser: argparse.ArgumentParser) -> None:
 
 def _overrides(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("overrides", metavar="key=value", nargs="*", help="settings that replace the file's")
+
+
+def _guarded(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--rewriter", metavar="URL", help="endpoint of the rewriter, up to and including /v1")
+    parser.add_argument("--rewriter-model", metavar="NAME", help="its model (default: the only one that it serves)")
+    parser.add_argument("--upstream", metavar="URL", help="endpoint of the target, up to and including /v1")
+    parser.add_argument("--on-failure", choices=["closed", "open"], help="when the rewriter fails: refuse (default), or hand on")
+    parser.add_argument("--config", metavar="FILE", help="YAML file with settings: rewriter, rewriting, images, upstream, server")
 
 
 def _folder(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ WANTED_PYTHON=3.11
 NEEDED_GB=6
 SETUP_STEPS=5
 # Extras of each profile; "test" holds all of "run".
-declare -A EXTRAS=([run]="cpu,eval" [test]="cpu,eval,dev")
+declare -A EXTRAS=([run]="cpu,eval,guard" [test]="cpu,eval,guard,dev")
 
 # fingerprint PROFILE: what the environment was made from; the path counts, because scripts in .venv name it.
 fingerprint() {

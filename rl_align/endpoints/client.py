@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -35,17 +36,19 @@ class Endpoint(Completer):
     Args:
         cfg: Settings.
         where: Key of the settings, for messages.
+        image_urls: Hand http(s) URLs of images on, for the endpoint to fetch. Else they are refused.
 
     Raises:
         UserError: A setting that cannot work, or a key that is not in the environment.
     """
 
-    def __init__(self, cfg: EndpointConfig, where: str = "endpoint"):
+    def __init__(self, cfg: EndpointConfig, where: str = "endpoint", *, image_urls: bool = False):
         cfg.check(where)
         self._cfg = replace(cfg)
         self._where = where
         self._secret = Secret.from_environment(cfg.api_key_env, f"{where}.api_key_env")
-        self._keys = Keys(cfg)
+        self._image_urls = image_urls
+        self._keys = Keys(cfg, image_urls)
         self._limits = Limits(cfg, where)
         self._meters = Meters()
         self._cache = Cache(cfg.cache, cfg.cache_memory_mb, self._meters)
@@ -108,7 +111,7 @@ class Endpoint(Completer):
 
     def __reduce__(self):
         # An actor that is handed an endpoint makes its own, with the key of its own environment.
-        return Endpoint, (self._cfg, self._where)
+        return partial(Endpoint, image_urls=self._image_urls), (self._cfg, self._where)
 
     async def _complete(self, call: _Call, began: float) -> Completion:
         """The completion of a call that is not in memory."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ _FORMAT = 1
 _TEXT = {"type", "text"}
 _IMAGE = {"type", "image_url"}
 _MESSAGE = {"role", "content", "name"}
+_REMOTE = re.compile(r"https?://", re.IGNORECASE)
 
 
 def _as_dict(value: Any) -> Any:
@@ -35,10 +37,12 @@ class Keys:
 
     Args:
         cfg: Whose address, model, form of request and further fields are part of every key.
+        image_urls: Take http(s) URLs of images too, by their text.
     """
 
-    def __init__(self, cfg: EndpointConfig):
+    def __init__(self, cfg: EndpointConfig, image_urls: bool = False):
         self._digests = Digests()
+        self._image_urls = image_urls
         fixed = [_FORMAT, cfg.base_url.rstrip("/"), cfg.model, cfg.structured.value, cfg.extra]
         self._prefix = hashlib.sha256(encode(fixed).encode("ascii"))
 
@@ -78,5 +82,8 @@ class Keys:
             return part
         if isinstance(part, Mapping) and part.get("type") == "image_url" and part.keys() == _IMAGE:
             image = part["image_url"] if isinstance(part["image_url"], Mapping) else {}
-            return {**part, "image_url": {**image, "url": self._digests.of(image.get("url"))}}
+            url = image.get("url")
+            if self._image_urls and isinstance(url, str) and _REMOTE.match(url):
+                return part
+            return {**part, "image_url": {**image, "url": self._digests.of(url)}}
         raise EndpointError(FailureReason.bad_request, "a part of a message is neither text nor an image")

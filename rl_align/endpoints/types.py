@@ -8,7 +8,8 @@ from enum import Enum
 from typing import Any, Protocol
 
 #: A chat message of OpenAI's form. `content` is a string or a list of parts: `{"type": "text", "text": ...}` or
-#: `{"type": "image_url", "image_url": {"url": ...}}` with a base64 `data:` URL or the image's bytes. Other URLs are refused.
+#: `{"type": "image_url", "image_url": {"url": ...}}` with a base64 `data:` URL or the image's bytes. Other URLs are refused,
+#: http(s) ones unless the endpoint was made to hand them on.
 Message = Mapping[str, Any]
 
 

@@ -1,0 +1,113 @@
+"""Whether bytes are a picture that may be handed on: PNG, JPEG, WebP or GIF, of a bounded size, and decodable to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+from .config import ImagesConfig
+from .errors import Code, GuardError
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
+_MEDIA_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "MPO": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}
+EXPECTED = "expected PNG, JPEG, WebP or GIF"
+
+#: Real progressive JPEGs have about ten scans. Thousands of them keep a decoder busy for hours.
+_MOST_SCANS = 100
+_START_OF_SCAN = b"\xff\xda"
+#: A smaller picture is decoded at once: handing it to a thread takes as long.
+_SMALL = 2**16
+
+
+class Pictures:
+    """Checks pictures, a few at the same time.
+
+    Args:
+        cfg: What is let through.
+    """
+
+    def __init__(self, cfg: ImagesConfig):
+        self.max_bytes = int(cfg.max_mb * 2**20)
+        self._max_pixels = int(cfg.max_megapixels * 1e6)
+        self._most = f"at most {cfg.max_mb:g} MB"
+        self._decoders = cfg.decoders
+        self._threads: ThreadPoolExecutor | None = None
+
+    async def check(self, data: bytes, param: str | None = None) -> str:
+        """The media type of a picture that may be handed on.
+
+        Args:
+            data: The encoded picture.
+            param: Where the request has it, for the error.
+
+        Raises:
+            GuardError: It may not, and why.
+        """
+        if len(data) > self.max_bytes:
+            raise self.too_large(param)
+        image, kind = self._open(data, param)
+        if image.size[0] * image.size[1] <= _SMALL:
+            _decode(image, param)
+        else:
+            self._threads = self._threads or ThreadPoolExecutor(self._decoders, "guard-decoder")
+            await asyncio.get_running_loop().run_in_executor(self._threads, _decode, image, param)
+        return kind
+
+    def too_large(self, param: str | None) -> GuardError:
+        """The error of a picture with too many bytes."""
+        return GuardError(Code.image_too_large, f"the image is too large; expected {self._most}", param=param)
+
+    def close(self) -> None:
+        """Lets the threads go; the next check starts others."""
+        threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.shutdown(wait=False, cancel_futures=True)
+
+    def _open(self, data: bytes, param: str | None):
+        """The picture, its header read and nothing decoded yet."""
+        from PIL import Image, UnidentifiedImageError
+
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                image = Image.open(io.BytesIO(data), formats=FORMATS)
+        except Image.DecompressionBombError:
+            raise self._too_many_pixels(param) from None
+        except UnidentifiedImageError:
+            raise GuardError(Code.invalid_image_format, f"{_guess(data)}; {EXPECTED}", param=param) from None
+        except Exception as error:  # Pillow's readers let through whatever broken headers make them raise
+            raise _broken(param, error) from None
+        width, height = image.size
+        if width * height > self._max_pixels:
+            raise self._too_many_pixels(param)
+        if image.format in ("JPEG", "MPO") and data.count(_START_OF_SCAN) > _MOST_SCANS:
+            raise GuardError(Code.image_parse_error, f"the JPEG has more than {_MOST_SCANS} scans", param=param)
+        return image, _MEDIA_TYPES[image.format or ""]
+
+    def _too_many_pixels(self, param: str | None) -> GuardError:
+        what = f"the image has too many pixels; expected at most {self._max_pixels / 1e6:g} million"
+        return GuardError(Code.image_too_large, what, param=param)
+
+
+def _decode(image, param: str | None) -> None:
+    try:
+        image.load()
+    except Exception as error:  # decoders of broken data raise nearly any exception
+        raise _broken(param, error) from None
+
+
+def _broken(param: str | None, error: Exception) -> GuardError:
+    what = "the image is broken or cut off: it cannot be decoded"
+    return GuardError(Code.image_parse_error, what, param=param, detail=type(error).__name__)
+
+
+def _guess(data: bytes) -> str:
+    """What bytes that are no picture seem to be."""
+    head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if head.startswith((b"<svg", b"<?xml")) or b"<svg" in head:
+        return "the image is SVG or XML"
+    if head.startswith((b"<!doctype html", b"<html", b"<head", b"<body", b"<!--", b"<script")):
+        return "the image is an HTML page"
+    return "the image is empty" if not data else "the image is of no known format"
