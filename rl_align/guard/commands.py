@@ -19,6 +19,7 @@ from .guard import Guard, Guarded
 from .served import only_model
 
 _SHUTDOWN_S = 10
+_BACKLOG = 2048
 #: Longest requests that are read of one request, so that its client gets to read why it is refused; then the line is cut.
 _DRAINED = 4
 
@@ -136,6 +137,8 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
+        # From here on connections wait, so the address that is printed next can be used at once.
+        listening.listen(_BACKLOG)
     except (OSError, OverflowError) as error:
         listening.close()
         what = f"cannot listen on {host} port {port} ({getattr(error, 'strerror', None) or error})"

@@ -53,14 +53,19 @@ class Folder:
             fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
         except (OSError, ValueError, RuntimeError):
             raise refused from None
-        with os.fdopen(fd, "rb") as file:
+        try:
             real = Path(os.readlink(f"/proc/self/fd/{fd}"))
             info = os.fstat(fd)
             if not real.is_relative_to(self._root) or not stat.S_ISREG(info.st_mode):
                 raise refused
             if info.st_size > max_bytes:
                 raise too_large
-            data = file.read(max_bytes + 1)
+            with os.fdopen(fd, "rb", closefd=False) as file:
+                data = file.read(max_bytes + 1)
+        except OSError:
+            raise refused from None
+        finally:
+            os.close(fd)
         if len(data) > max_bytes:
             raise too_large
         return data

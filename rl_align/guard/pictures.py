@@ -17,8 +17,8 @@ EXPECTED = "expected PNG, JPEG, WebP or GIF"
 #: Real progressive JPEGs have about ten scans. Thousands of them keep a decoder busy for hours.
 _MOST_SCANS = 100
 _START_OF_SCAN = b"\xff\xda"
-#: A smaller picture is decoded at once: handing it to a thread takes as long.
-_SMALL = 2**16
+#: A picture of no more pixels is decoded at once, in a millisecond or so: handing it to a thread takes as long on a busy machine.
+_SMALL = 2**18
 
 
 class Pictures:
@@ -93,6 +93,8 @@ class Pictures:
 
 def _decode(image, param: str | None) -> None:
     try:
+        # JPEG: read to the end as ever, but an eighth of the size is computed.
+        image.draft("L", (1, 1))
         image.load()
     except Exception as error:  # decoders of broken data raise nearly any exception
         raise _broken(param, error) from None
