@@ -168,11 +168,22 @@ class _Proxy:
     target: Target
 
 
+class _Server(uvicorn.Server):
+    """Ends when it is told to; uvicorn's own looks ten times a second."""
+
+    async def main_loop(self) -> None:
+        self._loop, self._told = asyncio.get_running_loop(), asyncio.Event()
+        await self._told.wait()
+
+    def end(self) -> None:
+        self._loop.call_soon_threadsafe(self._told.set)
+
+
 @contextmanager
 def _served(cfg: GuardConfig, lookup: Any) -> Iterator[_Proxy]:
     protocol = bounded(cfg.server.body_timeout_s, int(cfg.server.max_body_mb * 2**20) * 4)
     config = uvicorn.Config(create_app(cfg, lookup=lookup), port=0, http=protocol, ws="none", log_config=None, access_log=False)
-    server = uvicorn.Server(config)
+    server = _Server(config)
     server.config.timeout_graceful_shutdown = 1
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -185,5 +196,5 @@ def _served(cfg: GuardConfig, lookup: Any) -> Iterator[_Proxy]:
     try:
         yield made
     finally:
-        server.should_exit = True
+        server.end()
         thread.join(10)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, NoReturn
 
@@ -76,7 +77,7 @@ def parse(body: bytes, cfg: ServerConfig) -> dict[str, Any]:
     if body.count(b",") + body.count(b"[") + body.count(b"{") > cfg.max_values:
         raise GuardError(Code.invalid_json, f"the request holds more than {cfg.max_values} values or so")
     try:
-        data = json.loads(body, parse_constant=_no_json)
+        data = json.loads(body, parse_constant=_no_json, parse_float=_finite)
     except json.JSONDecodeError as error:
         # The text around the place is not shown: an error must not quote what somebody wrote.
         what = f"the request is no JSON: {error.msg} at character {error.pos}"
@@ -84,7 +85,7 @@ def parse(body: bytes, cfg: ServerConfig) -> dict[str, Any]:
     except RecursionError:
         raise GuardError(Code.invalid_json, "the request is nested too deeply") from None
     except (ValueError, UnicodeDecodeError):
-        raise GuardError(Code.invalid_json, "the request is no JSON in UTF-8") from None
+        raise GuardError(Code.invalid_json, "the request is no JSON in UTF-8, or holds a number that is out of range") from None
     if not isinstance(data, dict):
         raise GuardError(Code.invalid_json, "the request is no JSON object")
     if not isinstance(data.get("model"), str):
@@ -96,6 +97,13 @@ def parse(body: bytes, cfg: ServerConfig) -> dict[str, Any]:
 
 def _no_json(constant: str) -> NoReturn:
     raise ValueError(constant)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):  # 1e999 is a number in JSON and none that could be sent on
+        raise ValueError(text)
+    return number
 
 
 def _too_large(cfg: ServerConfig) -> GuardError:

@@ -145,10 +145,7 @@ class Chat:
             self._failed(call, prepared.rewriting.failure, bypassed=True)
         wanted = self._cfg.server.analysis and headers.get(ASK_HEADER, "").strip().lower() in ("1", "true")
         analysis = _analysis(prepared) if wanted else None
-        try:
-            data = json.dumps({**request, "messages": prepared.messages}, separators=(",", ":"), allow_nan=False).encode()
-        except (ValueError, RecursionError):  # 1e999 is a number in JSON and none in Python
-            raise GuardError(Code.invalid_json, "the request holds a number that is out of range") from None
+        data = json.dumps({**request, "messages": prepared.messages}, separators=(",", ":"), allow_nan=False).encode()
         assert self.upstream is not None
         began = time.perf_counter()
         try:

@@ -206,6 +206,10 @@ class GuardConfig:
         """Raises UserError for the first setting that cannot work; the rewriter's model may still be missing."""
         for name in ("rewriting", "images", "upstream", "server"):
             getattr(self, name).check(f"{where}.{name}")
+        if self.server.api_key_env and self.upstream.forward_authorization:
+            what = "clients would send one key for both, the guard and the target"
+            fix = "choose server.api_key_env or upstream.forward_authorization"
+            raise UserError(what, where=where, fix=fix)
 
 
 def _positive(where: str, **values: float) -> None:

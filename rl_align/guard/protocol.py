@@ -33,7 +33,8 @@ def bounded(head_timeout_s: float, max_request_bytes: int) -> type[HttpToolsProt
             super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:
-            self._received += len(data)
+            self._chunk = len(data)
+            self._received += self._chunk
             super().data_received(data)
             if self._received > max_request_bytes:
                 self.transport.abort()
@@ -42,7 +43,7 @@ def bounded(head_timeout_s: float, max_request_bytes: int) -> type[HttpToolsProt
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
-            self._received = 0
+            self._received = self._chunk
             self._in_head = True
             self._late.cancel()
             self._late = self.loop.call_later(head_timeout_s, self.transport.abort)
