@@ -142,8 +142,9 @@ def test_a_jpeg_of_endless_scans_is_refused_before_it_is_decoded():
         "127.0.0.1 127.8.8.8 0.0.0.0 10.0.0.1 172.16.0.1 192.168.1.1 169.254.169.254 100.64.0.1 100.100.100.200 "
         "168.63.129.16 192.0.0.192 198.18.0.1 224.0.0.1 240.0.0.1 255.255.255.255 203.0.113.1 ::1 :: fe80::1 "
         "fe80::1%eth0 fc00::1 fd00:ec2::254 ff02::1 ::ffff:127.0.0.1 ::ffff:169.254.169.254 64:ff9b::7f00:1 "
-        "64:ff9b:1::1 2002:7f00:1:: 2001::1 2001:db8::1 ::127.0.0.1 localhost ,  ,  ,"
-    ).split(),
+        "64:ff9b:1::1 2002:7f00:1:: 2001::1 2001:db8::1 ::127.0.0.1 localhost 1.2.3 0x7f.1 example.com"
+    ).split()
+    + [""],
 )
 def test_addresses_that_are_not_public(address):
     assert not Addresses().allowed(address)
