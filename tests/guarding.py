@@ -143,7 +143,13 @@ def target(behave: Callable | None = None) -> Iterator[Target]:
 
 
 @contextmanager
-def proxy(*overrides: str, lookup: Any = None, rewriter: Callable | None = None, behave: Callable | None = None) -> Iterator[Any]:
+def proxy(
+    *overrides: str,
+    lookup: Any = None,
+    rewriter: Callable | None = None,
+    behave: Callable | None = None,
+    model: str = "rewriter",
+) -> Iterator[Any]:
     """A proxy on a real socket, with a rewriter and a target of its own.
 
     Yields an object with `url` (up to `/v1`), `rewriter` and `target`.
@@ -155,7 +161,7 @@ def proxy(*overrides: str, lookup: Any = None, rewriter: Callable | None = None,
     with ExitStack() as stack:
         seats = stack.enter_context(target(rewriter or rewrites)), stack.enter_context(target(behave))
         cfg = load_config(GuardConfig, None, ["rewriter.attempts=1", "rewriter.deadline_s=5", *overrides])
-        cfg.rewriter.base_url, cfg.rewriter.model = cfg.rewriter.base_url or seats[0].base_url, "rewriter"
+        cfg.rewriter.base_url, cfg.rewriter.model = cfg.rewriter.base_url or seats[0].base_url, model
         cfg.upstream.base_url = cfg.upstream.base_url or seats[1].base_url
         made = stack.enter_context(_served(cfg, lookup))
         made.rewriter, made.target = seats

@@ -19,8 +19,8 @@ import pytest
 from aiohttp import web
 from guarding import UPSTREAM_KEY, answered, data_url, picture, proxy, serving, shown, transcript
 
+from rl_align.endpoints.serving import free_ports
 from rl_align.errors import UserError
-from rl_align.eval.server import free_ports
 from rl_align.guard.config import GuardConfig
 from rl_align.guard.server import create_app
 
