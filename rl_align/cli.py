@@ -271,7 +271,7 @@ def _guarded(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rewriter", metavar="URL", help="endpoint of the rewriter, up to and including /v1")
     parser.add_argument("--rewriter-model", metavar="NAME", help="its model (default: the only one that it serves)")
     parser.add_argument("--upstream", metavar="URL", help="endpoint of the target, up to and including /v1")
-    parser.add_argument("--on-failure", choices=["closed", "open"], help="when the rewriter fails: refuse (default), or hand on")
+    parser.add_argument("--on-failure", choices=["closed", "open_on_outage", "open"], help="of the rewriter (default: closed)")
     parser.add_argument("--config", metavar="FILE", help="YAML file with settings: rewriter, rewriting, images, upstream, server")
 
 

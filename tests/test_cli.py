@@ -15,7 +15,8 @@ from rl_align.pipeline.stages import Stage, StageFailed, run_stages
 from rl_align.runfiles.ledger import Ledger
 from rl_align.runfiles.manifest import seal
 
-COMMANDS = ("run", "seeds", "data", "status", "report", "eval", "reward", "doctor")
+COMMANDS = ("run", "seeds", "data", "status", "report", "eval", "reward", "guard", "doctor")
+ACTIONS = ("data make", "data sheet", "reward refusals", "reward calibrate-refusals", "guard serve", "guard ask")
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def _raise(error: BaseException):
     return run
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "data make", "data sheet", "reward refusals", "reward calibrate-refusals"])
+@pytest.mark.parametrize("command", [*COMMANDS, *ACTIONS])
 def test_every_command_has_help_with_an_example(command, capsys):
     with pytest.raises(SystemExit) as caught:
         main([*command.split(), "--help"])

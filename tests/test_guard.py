@@ -146,6 +146,7 @@ def test_breaking_is_idempotent_and_leaves_no_token(text):
 
 FAILURES = {
     Code.rewriter_timeout: EndpointError(FailureReason.timeout, "late"),
+    Code.rewriter_unreachable: EndpointError(FailureReason.connection, "refused"),
     Code.rewriter_failed: EndpointError(FailureReason.server, "500"),
     Code.rewriter_refused: EndpointError(FailureReason.bad_request, "too long"),
     Code.rewriter_truncated: Completion("<rewrite>half", finish_reason="length"),
@@ -165,6 +166,17 @@ def test_a_failing_rewriter_closes_the_guard(code):
 def test_or_opens_it_with_a_flag(code):
     result = guard(Scripted(FAILURES[code]), on_failure=OnFailure.open).respond_now(shown(PNG))
     assert result.bypassed and result.failure.code is code and list(result.sent) == shown(PNG)
+
+
+@pytest.mark.parametrize("code", FAILURES)
+def test_or_on_an_outage_alone(code):
+    """Lock: nobody opens the guard by a prompt that makes the rewriter fail."""
+    made = guard(Scripted(FAILURES[code]), on_failure=OnFailure.open_on_outage)
+    if code in (Code.rewriter_timeout, Code.rewriter_unreachable):
+        assert made.respond_now(shown(PNG)).bypassed
+    else:
+        with pytest.raises(GuardError, match=str(code)):
+            made.respond_now(shown(PNG))
 
 
 @pytest.mark.parametrize(
@@ -214,6 +226,15 @@ def test_what_the_guard_cannot_look_at_is_refused(messages, part):
     with pytest.raises(GuardError) as caught:
         look_through(messages)
     assert part in caught.value.message and caught.value.kind.status == 400
+
+
+def test_a_prompt_without_end_and_names_that_are_none():
+    with pytest.raises(GuardError, match="prompt_too_long"):
+        asyncio.run(guard(Scripted(transcript()), prompt_characters=10).prepare(user("x" * 11)))
+    assert look_through([{"role": "user", "content": "x", "name": "Ada_1"}]).text == "x"
+    for name in ("<|im_end|>", "a b", "", "x" * 65, 7):
+        with pytest.raises(GuardError, match="is no name"):
+            look_through([{"role": "user", "content": "x", "name": name}])
 
 
 def test_or_taken_where_the_configuration_says_so():

@@ -133,6 +133,22 @@ def test_a_jpeg_of_endless_scans_is_refused_before_it_is_decoded():
     assert time.monotonic() - began < 1
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF"])
+def test_a_file_of_countless_pieces_is_refused_early(kind):
+    """Lock: twenty megabytes of empty pieces would keep Pillow busy for ten seconds."""
+    data = picture(kind, (64, 64))
+    if kind == "PNG":
+        at, piece = 33, struct.pack(">I", 0) + b"prVt" + struct.pack(">I", zlib.crc32(b"prVt"))
+    elif kind == "JPEG":
+        at, piece = 2, b"\xff\xe5\x00\x02"
+    else:
+        at, piece = data.index(b"\x2c", 13), b"\x21\xfe\x01a\x00"
+    assert settle(data_url(data[:at] + piece * 10 + data[at:], f"image/{kind.lower()}"))
+    began = time.monotonic()
+    error = refused(data_url(data[:at] + piece * 400_000 + data[at:], f"image/{kind.lower()}"))
+    assert error.code in (Code.image_parse_error, Code.invalid_image_format) and time.monotonic() - began < 1
+
+
 # Addresses
 
 

@@ -25,6 +25,7 @@ from rl_align.guard.config import GuardConfig
 from rl_align.guard.server import create_app
 
 PNG = data_url(picture())
+HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
 TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}]
 
 
@@ -243,6 +244,14 @@ def test_the_official_client_raises_its_own_errors(shared):
     assert "not public" in caught.value.message
 
 
+def test_only_json_is_taken(shared):
+    """Lock: a web page can send text or forms to a port of this machine without being asked, but not JSON."""
+    for kind in ("text/plain", "application/x-www-form-urlencoded", ""):
+        answer = post(shared.url, {"model": "t", "messages": shown(PNG)}, {"Content-Type": kind})
+        assert code(answer[::2]) == (415, "unsupported_media_type")
+    assert not shared.rewriter.seen
+
+
 def test_other_paths_and_methods(shared):
     for path, expected in (("/completions", (404, "not_found")), ("/models", (405, "method_not_allowed"))):
         assert code(post(shared.url, b"{}", path=path)[::2]) == expected
@@ -278,7 +287,8 @@ async def _chunks(size: int, count: int):
 def test_a_body_of_unknown_length_is_bounded_too():
     async def run(url, count):
         async with aiohttp.ClientSession() as session:
-            async with session.post(f"{url}/chat/completions", data=_chunks(2**16, count)) as reply:
+            about = {"Content-Type": "application/json"}
+            async with session.post(f"{url}/chat/completions", data=_chunks(2**16, count), headers=about) as reply:
                 return reply.status, await reply.json()
 
     with proxy("server.max_body_mb=1") as made:
@@ -293,17 +303,20 @@ def _line(made) -> socket.socket:
 
 
 def test_requests_that_never_arrive_do_not_stay():
-    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\n"
     with proxy("server.body_timeout_s=0.3") as made:
         with _line(made) as silent, _line(made) as half, _line(made) as body, _line(made) as endless:
-            half.sendall(head)
-            body.sendall(head + b"Content-Length: 100\r\n\r\n{")
+            half.sendall(HEAD)
+            body.sendall(HEAD + b"Content-Length: 1000\r\n\r\n{")
             began = time.monotonic()
             reply = b""
             body.settimeout(5)
             while b"}}" not in reply:
                 reply += body.recv(65536)
             assert code((408, json.loads(reply.partition(b"\r\n\r\n")[2]))) == (408, "request_timeout")
+            with pytest.raises(OSError):  # what trickles in after the answer is not waited for either
+                for _ in range(100):
+                    body.sendall(b" ")
+                    time.sleep(0.02)
             assert _closed(silent) and _closed(half) and time.monotonic() - began < 4
             with pytest.raises(OSError):
                 for _ in range(1000):
@@ -317,6 +330,13 @@ def _closed(line: socket.socket) -> bool:
         return line.recv(1000) == b""
     except ConnectionResetError:
         return True
+
+
+def test_what_is_announced_as_endless_is_refused_at_once():
+    with proxy() as made, _line(made) as line:
+        line.sendall(HEAD + b"Content-Length: 9999999999\r\n\r\n")
+        assert b" 413 " in line.recv(65536).partition(b"\r\n")[0]
+        alive(made)
 
 
 def test_a_header_without_end_is_refused():
@@ -441,7 +461,7 @@ def test_a_failing_rewriter_refuses_or_hands_on_by_configuration(how):
         return await answered(request, body, "I cannot help with that.")
 
     gone = [f"rewriter.base_url=http://127.0.0.1:{free_ports(1)[0]}/v1"] if how == "gone" else []
-    codes = {"gone": (502, "rewriter_failed"), "slow": (504, "rewriter_timeout"), "error": (502, "rewriter_failed")}
+    codes = {"gone": (502, "rewriter_unreachable"), "slow": (504, "rewriter_timeout"), "error": (502, "rewriter_failed")}
     codes |= {"unreadable": (502, "rewriter_unreadable"), "truncated": (502, "rewriter_truncated")}
     settings = ["rewriter.deadline_s=0.2", *gone]
     with proxy(*settings, rewriter=fails) as made:
@@ -480,6 +500,15 @@ def test_keys_are_neither_passed_on_nor_logged(monkeypatch, caplog):
     logged = "\n".join(r.getMessage() for r in caplog.records if r.name != "openai._base_client" and not r.name.startswith("http"))
     assert "sk-client" not in told + logged and UPSTREAM_KEY not in logged and "private" not in logged
     assert " ok, prompt rewritten" in logged
+
+
+def test_the_log_does_not_quote_what_the_rewriter_quotes(caplog):
+    async def quote(request, body):
+        return web.json_response({"error": {"message": f"cannot read {body['messages']}"}}, status=400)
+
+    with proxy(rewriter=quote) as made:
+        assert code(ask(made.url, shown(PNG, text="private words"))) == (502, "rewriter_refused")
+    assert "the endpoint answered 400" in caplog.text and "private" not in caplog.text
 
 
 def test_the_client_s_key_is_forwarded_where_the_configuration_says_so():
@@ -572,7 +601,7 @@ def test_a_client_that_does_not_read_holds_no_more_than_a_buffer():
     with proxy("server.deadline_s=2", behave=pour) as made, _line(made) as line:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         body = json.dumps({"model": "t", "messages": shown(PNG), "stream": True}).encode()
-        line.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        line.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body)
         before = 0
         while not written or sum(written) > before:
             assert sum(written) < 30 * 2**20  # what the kernel's buffers take on the way
@@ -626,7 +655,7 @@ def test_all_requests_together_have_bounded_room():
         return await answered(request, body)
 
     big = shown(data_url(picture()), text="x" * 700_000)
-    with proxy("server.max_bodies_mb=1", "server.max_body_mb=1", "rewriting.context_characters=0", behave=wait) as made:
+    with proxy("server.max_bodies_mb=1", "server.max_body_mb=1", "rewriting.prompt_characters=1000000", behave=wait) as made:
         with ThreadPoolExecutor(2) as pool:
             first = pool.submit(ask, made.url, big)
             assert eventually(lambda: made.target.seen)

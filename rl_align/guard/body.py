@@ -12,6 +12,9 @@ from .config import ServerConfig
 from .errors import Code, GuardError
 from .room import Lease
 
+#: So many longest requests are read of one request, for its client to get to read why it is refused. Then the line is cut.
+READ_TO_REFUSE = 4
+
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
@@ -36,18 +39,22 @@ async def read_body(receive: Receive, length: str | None, cfg: ServerConfig, lea
         Gone: The client has hung up.
     """
     most = int(cfg.max_body_mb * 2**20)
-    refusal: GuardError | None = None
-    if length is not None and length.isdigit() and int(length) > most:
-        refusal = _too_large(cfg)
+    # Its digits are counted first: a number of a thousand digits is slow to read.
+    announced = int(length) if length is not None and length.isdecimal() and len(length) < 20 else 0
+    if announced > READ_TO_REFUSE * most:
+        raise _too_large(cfg)
+    refusal = _too_large(cfg) if announced > most else None
+    try:
+        return await asyncio.wait_for(_read(receive, most, refusal, cfg, lease), cfg.body_timeout_s)
+    except asyncio.TimeoutError:
+        what = f"the request had not arrived after {cfg.body_timeout_s:g} s"
+        raise GuardError(Code.request_timeout, what) from None
+
+
+async def _read(receive: Receive, most: int, refusal: GuardError | None, cfg: ServerConfig, lease: Lease) -> bytes:
     chunks, size, more = [], 0, True
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + cfg.body_timeout_s
     while more:
-        try:
-            message = await asyncio.wait_for(receive(), deadline - loop.time())
-        except asyncio.TimeoutError:
-            what = f"the request had not arrived after {cfg.body_timeout_s:g} s"
-            raise GuardError(Code.request_timeout, what) from None
+        message = await receive()
         if message["type"] == "http.disconnect":
             raise Gone
         chunk, more = message.get("body", b""), message.get("more_body", False)

@@ -74,6 +74,9 @@ class Chat:
         try:
             headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
             self.admit(headers.get("authorization"))
+            # Without it any web page could send requests here: browsers ask before they send JSON elsewhere, and are told no.
+            if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+                raise GuardError(Code.unsupported_media_type, "the request's Content-Type is not application/json")
             with self._place(), self._guard.room.lease() as lease:
                 body = await read_body(receive, headers.get("content-length"), self._cfg.server, lease)
                 outcome = await self._until_gone(receive, out, self._answer(call, body, headers, lease, out), call)
@@ -154,7 +157,7 @@ class Chat:
                     await self._pass_events(reply, out, analysis, request["model"], call)
                     call.target_s = time.perf_counter() - began
                 else:
-                    content = await reply.read()
+                    content = await reply.read(lease.take)
                     call.target_s = time.perf_counter() - began
                     await self._pass_whole(reply, content, out, analysis)
         finally:
@@ -187,13 +190,18 @@ class Chat:
         if str(error.code).startswith("rewriter_"):
             self._failed(call, error, bypassed=False)
         elif error.detail:
-            LOG.warning("%s %s (%s)", call.id, error.code, error.detail)
+            LOG.warning("%s %s (%s)", call.id, error.code, _loggable(error.detail))
         await out.error(error)
         return str(error.code)
 
     def _failed(self, call: _Call, error: GuardError, bypassed: bool) -> None:
         self._metrics.rewriter_failed(str(error.code), bypassed)
-        LOG.warning("%s %s (%s)%s", call.id, error, error.detail, "; handed on as it came" if bypassed else "")
+        LOG.warning("%s %s (%s)%s", call.id, error.code, _loggable(error.detail), "; handed on as it came" if bypassed else "")
+
+
+def _loggable(detail: str) -> str:
+    """What a log may hold: behind the first colon endpoints quote what they were sent."""
+    return "".join(c if c.isprintable() else "?" for c in detail.partition(": ")[0][:200])
 
 
 async def _hung_up(receive: Receive) -> None:

@@ -20,8 +20,6 @@ from .served import only_model
 
 _SHUTDOWN_S = 10
 _BACKLOG = 2048
-#: Longest requests that are read of one request, so that its client gets to read why it is refused; then the line is cut.
-_DRAINED = 4
 
 
 def load(
@@ -49,6 +47,7 @@ def serve(cfg: GuardConfig) -> None:
     """Serves until the process is told to end. Raises UserError when it cannot begin."""
     import uvicorn
 
+    from .body import READ_TO_REFUSE
     from .protocol import bounded
     from .server import create_app
 
@@ -58,7 +57,7 @@ def serve(cfg: GuardConfig) -> None:
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            http=bounded(cfg.server.body_timeout_s, int(cfg.server.max_body_mb * 2**20) * _DRAINED),
+            http=bounded(cfg.server.body_timeout_s, int(cfg.server.max_body_mb * 2**20) * READ_TO_REFUSE),
             ws="none",
             log_config=None,
             # A line of our own tells more, and nothing that a client wrote.

@@ -15,9 +15,13 @@ from rl_align.transcript.prompts import REWRITER_SYSTEM
 
 
 class OnFailure(str, Enum):
-    """What happens to a request whose rewriter failed."""
+    """What happens to a request whose rewriter failed: it is refused; handed on as it came when the rewriter is out of order, but
+    not when it answers and its answer cannot be used; always handed on. Whoever writes a prompt can make the rewriter ramble, so
+    the last one lets anybody switch the guard off.
+    """
 
     closed = "closed"
+    open_on_outage = "open_on_outage"
     open = "open"
 
 
@@ -39,8 +43,9 @@ class RewritingConfig:
         temperature: 0 is greedy.
         seed: Of sampling; None leaves it to the endpoint.
         context_characters: Text of the earlier turns that the rewriter is shown, the latest first. 0 shows none.
+        prompt_characters: Longest text of the last user turn.
         strict: Take only a transcript that follows the grammar exactly. Else a rewrite whose end was found is enough.
-        on_failure: closed refuses the request when the rewriter fails; open hands it to the target as it came, and says so.
+        on_failure: closed, open_on_outage or open, see `OnFailure`. What is handed on as it came is marked as bypassed.
         special_tokens: Spellings to break in what is put into a template, beside those of `guard/tokens.py`.
         allow_prefill: Take requests that end in a turn of the assistant, which the target continues: no rewrite reaches that turn.
         allow_other_content: Take parts that are neither text nor images (audio, video, files). They reach the target unseen.
@@ -51,6 +56,7 @@ class RewritingConfig:
     temperature: float = 0.0
     seed: Optional[int] = None  # noqa: UP045 (OmegaConf reads the annotation at run time)
     context_characters: int = 16_000
+    prompt_characters: int = 200_000
     strict: bool = False
     on_failure: OnFailure = OnFailure.closed
     special_tokens: list[str] = field(default_factory=list)
@@ -59,7 +65,7 @@ class RewritingConfig:
 
     def check(self, where: str) -> None:
         """Raises UserError for the first setting that cannot work."""
-        _positive(where, max_tokens=self.max_tokens)
+        _positive(where, max_tokens=self.max_tokens, prompt_characters=self.prompt_characters)
         _not_negative(where, temperature=self.temperature, context_characters=self.context_characters)
 
 
@@ -145,7 +151,8 @@ class ServerConfig:
     Attributes:
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
-        api_key_env: Environment variable that holds the key that clients must send; None lets everybody in.
+        api_key_env: Environment variable that holds the key that clients must send; None lets everybody in who can reach the port.
+            /health and /metrics need none.
         concurrency: Requests under way; further ones are refused at once with 503.
         max_body_mb: Longest request.
         max_bodies_mb: Bytes of all requests under way and of the images fetched for them; memory is about six times that.

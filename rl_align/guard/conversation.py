@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,8 @@ _IMAGE_URL = {"url", "detail"}
 
 #: Templates write a role out, so another word would be text that nobody looked at, or a turn of the user's under another name.
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+#: OpenAI's own rule. Some templates write the name out.
+_NAME = re.compile(r"[^\s<|\\/>]{1,64}")
 _CUT = " […] "
 
 Message = Mapping[str, Any]
@@ -119,6 +122,8 @@ def look_through(messages: Any, *, allow_prefill: bool = False, allow_other_cont
     for i, message in enumerate(messages):
         if not isinstance(message, Mapping) or message.get("role") not in _ROLES:
             raise _invalid("is no message", f"messages[{i}]", f'an object with "content" and a "role" of {", ".join(_ROLES)}')
+        if message.get("name") is not None and not (isinstance(message["name"], str) and _NAME.fullmatch(message["name"])):
+            raise _invalid("is no name", f"messages[{i}].name", r"at most 64 characters without spaces, <, |, \, / or >")
         if message["role"] == "user":
             turn = i
         images += _images(message, i, allow_other_content)

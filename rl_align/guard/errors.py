@@ -21,10 +21,13 @@ class Code(str, Enum):
     invalid_api_key = "invalid_api_key"
     not_found = "not_found"
     method_not_allowed = "method_not_allowed"
+    prompt_too_long = "prompt_too_long"
     request_timeout = "request_timeout"
     request_too_large = "request_too_large"
+    unsupported_media_type = "unsupported_media_type"
     overloaded = "overloaded"
     rewriter_timeout = "rewriter_timeout"
+    rewriter_unreachable = "rewriter_unreachable"
     rewriter_failed = "rewriter_failed"
     rewriter_refused = "rewriter_refused"
     rewriter_truncated = "rewriter_truncated"
@@ -59,10 +62,13 @@ KINDS: Mapping[Code, Kind] = {
     Code.invalid_api_key: Kind(401, "authentication_error"),
     Code.not_found: Kind(404),
     Code.method_not_allowed: Kind(405),
+    Code.prompt_too_long: Kind(400),
     Code.request_timeout: Kind(408, again=True),
     Code.request_too_large: Kind(413),
+    Code.unsupported_media_type: Kind(415),
     Code.overloaded: Kind(503, "server_error", True),
     Code.rewriter_timeout: Kind(504, "server_error", True),
+    Code.rewriter_unreachable: Kind(502, "server_error", True),
     Code.rewriter_failed: Kind(502, "server_error", True),
     Code.rewriter_refused: Kind(502, "server_error"),
     Code.rewriter_truncated: Kind(502, "server_error"),
@@ -73,6 +79,10 @@ KINDS: Mapping[Code, Kind] = {
     Code.upstream_key_refused: Kind(502, "server_error"),
     Code.internal_error: Kind(500, "server_error", True),
 }
+
+
+#: The rewriter is out of order. An error of its server is not among them: a prompt or an image may well bring one about.
+OUTAGES = (Code.rewriter_timeout, Code.rewriter_unreachable)
 
 
 class GuardError(Exception):

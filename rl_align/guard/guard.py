@@ -20,7 +20,7 @@ from rl_align.schema import Rewrite
 
 from .config import GuardConfig, OnFailure
 from .conversation import Message, look_through
-from .errors import Code, GuardError
+from .errors import OUTAGES, Code, GuardError
 from .fetch import Lookup
 from .images import Images
 from .rewriting import Rewriter, Rewriting
@@ -110,7 +110,8 @@ class Guard:
             sampling: How the target samples.
 
         Raises:
-            GuardError: The chat or an image cannot be taken, the rewriter failed and `on_failure` is closed, or the target failed.
+            GuardError: The chat or an image cannot be taken, the rewriter failed and `on_failure` does not let the
+                request pass, or the target failed.
         """
         if self._target is None:
             raise ValueError("this guard has no target to answer; give it one, or call prepare")
@@ -151,18 +152,24 @@ class Guard:
             lease: Pays for images that are fetched; by default one that ends with this call.
 
         Raises:
-            GuardError: The chat or an image cannot be taken, or the rewriter failed and `on_failure` is closed.
+            GuardError: The chat or an image cannot be taken, or the rewriter failed and `on_failure` does not let the
+                request pass.
         """
         if lease is None:
             with self.room.lease() as lease:
                 return await self.prepare(messages, lease)
-        allowed = {"allow_prefill": self._rewriting.allow_prefill, "allow_other_content": self._rewriting.allow_other_content}
-        conversation = await self._images.settle(look_through(messages, **allowed), lease)
+        cfg = self._rewriting
+        conversation = look_through(messages, allow_prefill=cfg.allow_prefill, allow_other_content=cfg.allow_other_content)
+        if len(conversation.text) > cfg.prompt_characters:
+            what = f"the last user turn has {len(conversation.text)} characters; expected at most {cfg.prompt_characters}"
+            raise GuardError(Code.prompt_too_long, what, param=f"messages[{conversation.turn}].content")
+        conversation = await self._images.settle(conversation, lease)
         rewriting = await self._rewriter.rewrite(conversation)
         if rewriting.text is not None:
             return Prepared(conversation.rewritten(rewriting.text), rewriting, False)
-        if self._rewriting.on_failure is OnFailure.closed:
-            assert rewriting.failure is not None
+        assert rewriting.failure is not None
+        outage = rewriting.failure.code in OUTAGES
+        if cfg.on_failure is OnFailure.closed or (cfg.on_failure is OnFailure.open_on_outage and not outage):
             raise rewriting.failure
         return Prepared(list(conversation.messages), rewriting, True)
 

@@ -73,5 +73,5 @@ class Outgoing:
         await self.json(error.kind.status, body, headers)
 
     async def _start(self, status: int, headers: Sequence[Header]) -> None:
-        self.started = True
         await self._send({"type": "http.response.start", "status": status, "headers": [*self._headers, *headers]})
+        self.started = True

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import io
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from .config import ImagesConfig
 from .errors import Code, GuardError
+
+T = TypeVar("T")
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 _MEDIA_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "MPO": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}
@@ -17,6 +21,11 @@ EXPECTED = "expected PNG, JPEG, WebP or GIF"
 #: Real progressive JPEGs have about ten scans. Thousands of them keep a decoder busy for hours.
 _MOST_SCANS = 100
 _START_OF_SCAN = b"\xff\xda"
+#: Pixels times scans: every scan goes over the whole picture.
+_MOST_WORK = 1_000_000_000
+#: Pillow reads a file's structure piece by piece, in Python: a few megabytes of empty pieces would take seconds.
+_MOST_READS = 50_000
+_SMALL_BYTES = 2**16
 #: A picture of no more pixels is decoded at once, in a millisecond or so: handing it to a thread takes as long on a busy machine.
 _SMALL = 2**18
 
@@ -47,12 +56,13 @@ class Pictures:
         """
         if len(data) > self.max_bytes:
             raise self.too_large(param)
+        if len(data) > _SMALL_BYTES:
+            return await self._in_thread(self._open_and_decode, data, param)
         image, kind = self._open(data, param)
         if image.size[0] * image.size[1] <= _SMALL:
             _decode(image, param)
         else:
-            self._threads = self._threads or ThreadPoolExecutor(self._decoders, "guard-decoder")
-            await asyncio.get_running_loop().run_in_executor(self._threads, _decode, image, param)
+            await self._in_thread(_decode, image, param)
         return kind
 
     def too_large(self, param: str | None) -> GuardError:
@@ -65,6 +75,15 @@ class Pictures:
         if threads is not None:
             threads.shutdown(wait=False, cancel_futures=True)
 
+    async def _in_thread(self, call: Callable[..., T], *args: Any) -> T:
+        self._threads = self._threads or ThreadPoolExecutor(self._decoders, "guard-decoder")
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call, *args)
+
+    def _open_and_decode(self, data: bytes, param: str | None) -> str:
+        image, kind = self._open(data, param)
+        _decode(image, param)
+        return kind
+
     def _open(self, data: bytes, param: str | None):
         """The picture, its header read and nothing decoded yet."""
         from PIL import Image, UnidentifiedImageError
@@ -72,7 +91,7 @@ class Pictures:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                image = Image.open(io.BytesIO(data), formats=FORMATS)
+                image = Image.open(_Bounded(data), formats=FORMATS)
         except Image.DecompressionBombError:
             raise self._too_many_pixels(param) from None
         except UnidentifiedImageError:
@@ -82,13 +101,28 @@ class Pictures:
         width, height = image.size
         if width * height > self._max_pixels:
             raise self._too_many_pixels(param)
-        if image.format in ("JPEG", "MPO") and data.count(_START_OF_SCAN) > _MOST_SCANS:
-            raise GuardError(Code.image_parse_error, f"the JPEG has more than {_MOST_SCANS} scans", param=param)
+        scans = data.count(_START_OF_SCAN) if image.format in ("JPEG", "MPO") else 1
+        if scans > _MOST_SCANS or scans * width * height > _MOST_WORK:
+            raise GuardError(Code.image_parse_error, f"the JPEG has {scans} scans, too many for its size", param=param)
         return image, _MEDIA_TYPES[image.format or ""]
 
     def _too_many_pixels(self, param: str | None) -> GuardError:
         what = f"the image has too many pixels; expected at most {self._max_pixels / 1e6:g} million"
         return GuardError(Code.image_too_large, what, param=param)
+
+
+class _Bounded(io.BytesIO):
+    """Bytes that can be read so many times."""
+
+    def __init__(self, data: bytes):
+        super().__init__(data)
+        self._left = _MOST_READS
+
+    def read(self, size: int | None = -1) -> bytes:
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError("too many pieces")
+        return super().read(size)
 
 
 def _decode(image, param: str | None) -> None:

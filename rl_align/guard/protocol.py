@@ -13,11 +13,12 @@ _LONGEST_HEAD = 65536
 _REASONS = {400: "Bad Request", 431: "Request Header Fields Too Large"}
 
 
-def bounded(head_timeout_s: float, max_request_bytes: int) -> type[HttpToolsProtocol]:
+def bounded(timeout_s: float, max_request_bytes: int) -> type[HttpToolsProtocol]:
     """A protocol class for uvicorn's `http=`.
 
     Args:
-        head_timeout_s: A header must have arrived by then, counted from the connection or the request's first byte.
+        timeout_s: A header must have arrived by then, counted from the connection or the request's first byte; so must the rest of a
+            body that was answered before its end.
         max_request_bytes: A connection is cut when a request has sent more, header and refused body included.
     """
 
@@ -26,7 +27,7 @@ def bounded(head_timeout_s: float, max_request_bytes: int) -> type[HttpToolsProt
             super().connection_made(transport)
             self._received = 0
             self._in_head = True
-            self._late = self.loop.call_later(head_timeout_s, transport.abort)
+            self._late = self.loop.call_later(timeout_s, transport.abort)
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._late.cancel()
@@ -45,16 +46,29 @@ def bounded(head_timeout_s: float, max_request_bytes: int) -> type[HttpToolsProt
             super().on_message_begin()
             self._received = self._chunk
             self._in_head = True
-            self._late.cancel()
-            self._late = self.loop.call_later(head_timeout_s, self.transport.abort)
+            self._limit()
 
         def on_headers_complete(self) -> None:
             self._in_head = False
             self._late.cancel()
             super().on_headers_complete()
 
+        def on_message_complete(self) -> None:
+            self._late.cancel()
+            super().on_message_complete()
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            if self.cycle.more_body and not self.transport.is_closing():
+                self._limit()
+
         def send_400_response(self, msg: str) -> None:
             self._refuse(400, "this is no HTTP request")
+
+        def _limit(self) -> None:
+            """Gives the client so much time from now."""
+            self._late.cancel()
+            self._late = self.loop.call_later(timeout_s, self.transport.abort)
 
         def _refuse(self, status: int, message: str) -> None:
             body = json.dumps(GuardError(Code.invalid_request, message).body()).encode()

@@ -24,6 +24,7 @@ REQUEST = "\n\nThe request to rewrite:\n"
 NO_TEXT = "(The person shows this and writes nothing.)"
 
 _REFUSED = (FailureReason.bad_request, FailureReason.too_large, FailureReason.budget)
+_UNREACHABLE = (FailureReason.connection, FailureReason.rate_limited)
 #: Without its end a rewrite may be half of one; of two, nobody knows which is meant.
 _UNUSABLE = {"rewrite_unclosed", "rewrite_repeated"}
 
@@ -105,4 +106,6 @@ def _failed(error: EndpointError) -> GuardError:
         return GuardError(Code.rewriter_refused, f"the rewriter does not take this request ({error.reason})", detail=error.message)
     if error.reason is FailureReason.timeout:
         return GuardError(Code.rewriter_timeout, "the rewriter did not answer in time", detail=error.message)
+    if error.reason in _UNREACHABLE:
+        return GuardError(Code.rewriter_unreachable, f"the rewriter cannot be reached ({error.reason})", detail=error.message)
     return GuardError(Code.rewriter_failed, f"the rewriter did not answer ({error.reason})", detail=error.message)

@@ -13,7 +13,8 @@ USUAL = (
     "[IMG_END]", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]", "[TOOL_CALLS]", "[TOOL_RESULTS]",
     "[/TOOL_RESULTS]", "[TOOL_CONTENT]", "[PREFIX]", "[SUFFIX]", "[MIDDLE]", "<start_of_turn>", "<end_of_turn>", "<start_of_image>",
     "<end_of_image>", "<image_soft_token>", "<img>", "</img>", "<IMG_CONTEXT>", "<image_placeholder>", "<im_patch>", "<im_start>",
-    "<im_end>", "<quad>", "</quad>", "<ref>", "</ref>", "<box>", "</box>",
+    "<im_end>", "<quad>", "</quad>", "<ref>", "</ref>", "<box>", "</box>", "<end_of_utterance>",
+    "<fake_token_around_image>",
 )  # fmt: skip
 
 #: Qwen, Llama 3, Phi, GLM; DeepSeek writes the bars in full width.

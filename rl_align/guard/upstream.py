@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator, Mapping
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,6 +19,7 @@ from .errors import Code, GuardError
 
 #: What is passed on of a reply's header.
 _PASSED = ("retry-after", "retry-after-ms", "x-should-retry")
+_PLAIN = re.compile(r"[ -~]{1,100}")
 _QUOTED = 4000
 _ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 _CHUNK = 65536
@@ -122,16 +124,21 @@ class UpstreamReply:
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
         """What of its header is passed on."""
-        found = ((name, self._reply.headers.get(name)) for name in _PASSED)
-        return [(name.encode(), value[:100].encode("latin-1", "replace")) for name, value in found if value]
+        found = ((name, self._reply.headers.get(name, "")) for name in _PASSED)
+        return [(name.encode(), value.encode()) for name, value in found if _PLAIN.fullmatch(value)]
 
-    async def read(self) -> bytes:
-        """The whole body. Raises GuardError when it is too long."""
+    async def read(self, take: Callable[[int], None] = lambda count: None) -> bytes:
+        """The whole body. Raises GuardError when it is too long.
+
+        Args:
+            take: Called with every number of bytes before they are kept; may raise.
+        """
         chunks, size = [], 0
         async for chunk in self._reply.content.iter_chunked(_CHUNK):
             size += len(chunk)
             if size > self._longest:
                 raise GuardError(Code.upstream_failed, "the target's reply is longer than upstream.max_reply_mb")
+            take(len(chunk))
             chunks.append(chunk)
         return b"".join(chunks)
 
