@@ -25,6 +25,8 @@ from rl_align.guard.scripted import completion, events
 from rl_align.guard.server import create_app
 from rl_align.transcript.rewriter import render_rewrite
 
+#: Nobody listens there: the discard service is long gone.
+NOBODY = "http://127.0.0.1:9/v1"
 UPSTREAM_KEY = "sk-upstream/0123456789abcdef"
 
 

@@ -12,10 +12,9 @@ import urllib.request
 import pytest
 from aiohttp import web
 from conftest import ROOT
-from guarding import answered, picture, serving, target, transcript
+from guarding import NOBODY, answered, picture, serving, target, transcript
 
 from rl_align.cli import main
-from rl_align.endpoints.serving import free_ports
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +39,6 @@ def test_ask_prints_the_analysis_and_the_answer(seats, tmp_path, capsys):
 
 def test_bad_input_is_told_in_one_line(seats, tmp_path, capsys):
     (tmp_path / "x.svg").write_text("<svg/>")
-    nobody = f"http://127.0.0.1:{free_ports(1)[0]}/v1"
 
     async def several(request):
         return web.json_response({"data": [{"id": "a"}, {"id": "b"}]})
@@ -57,7 +55,7 @@ def test_bad_input_is_told_in_one_line(seats, tmp_path, capsys):
             (["serve", *seats, "images.cuont=3"], 2, "nearest valid key"),
             (["serve", *seats, "images.folder=/nonexistent"], 2, "no folder"),
             (["serve", *seats, "upstream.api_key_env=NO_SUCH_KEY"], 2, "NO_SUCH_KEY is not set"),
-            (["serve", "--rewriter", nobody, *seats[2:]], 2, "name its model with --rewriter-model"),
+            (["serve", "--rewriter", NOBODY, *seats[2:]], 2, "name its model with --rewriter-model"),
             (["serve", "--rewriter", f"{at}/v1", *seats[2:]], 2, "serves 2 models: a, b"),
             (["serve", "--rewriter", f"{at}/none", *seats[2:]], 2, "does not list its models"),
             (["serve", "--rewriter", "localhost:1", *seats[2:]], 2, "not the address of an endpoint"),
@@ -65,7 +63,7 @@ def test_bad_input_is_told_in_one_line(seats, tmp_path, capsys):
             (["ask", *seats, "--image", str(tmp_path / "x.svg"), "x"], 2, "SVG"),
             (["ask", *seats, ""], 2, "neither text nor an image"),
             (
-                ["ask", "--rewriter", nobody, "--rewriter-model", "m", *seats[2:], "x", "rewriter.attempts=1"],
+                ["ask", "--rewriter", NOBODY, "--rewriter-model", "m", *seats[2:], "x", "rewriter.attempts=1"],
                 1,
                 "cannot be reached",
             ),

@@ -17,9 +17,8 @@ import aiohttp
 import openai
 import pytest
 from aiohttp import web
-from guarding import UPSTREAM_KEY, answered, data_url, picture, proxy, serving, shown, transcript
+from guarding import NOBODY, UPSTREAM_KEY, answered, data_url, picture, proxy, serving, shown, transcript
 
-from rl_align.endpoints.serving import free_ports
 from rl_align.errors import UserError
 from rl_align.guard.config import GuardConfig
 from rl_align.guard.server import create_app
@@ -350,12 +349,24 @@ def test_a_header_without_end_is_refused():
 
 
 def test_a_killed_upstream():
-    with proxy(f"upstream.base_url=http://127.0.0.1:{free_ports(1)[0]}/v1") as made:
+    with proxy(f"upstream.base_url={NOBODY}") as made:
         for stream in (False, True):
             assert code(ask(made.url, stream=stream)) == (502, "upstream_unreachable")
         assert post(made.url, b"", path="/models")[0] == 405
         with pytest.raises(openai.InternalServerError, match="cannot be reached"):
             client(made.url).models.list()
+
+
+def test_a_connection_that_breaks_before_the_answer_is_tried_once_more():
+    async def drop(request, body):
+        if len(made.target.seen) in (1, 3, 4):
+            request.transport.abort()
+            return web.Response()
+        return await answered(request, body)
+
+    with proxy(behave=drop) as made:
+        assert ask(made.url)[0] == 200 and len(made.target.seen) == 2
+        assert code(ask(made.url)) == (502, "upstream_failed") and len(made.target.seen) == 4
 
 
 def test_a_slow_upstream():
@@ -460,7 +471,7 @@ def test_a_failing_rewriter_refuses_or_hands_on_by_configuration(how):
             return web.json_response(cut)
         return await answered(request, body, "I cannot help with that.")
 
-    gone = [f"rewriter.base_url=http://127.0.0.1:{free_ports(1)[0]}/v1"] if how == "gone" else []
+    gone = [f"rewriter.base_url={NOBODY}"] if how == "gone" else []
     codes = {"gone": (502, "rewriter_unreachable"), "slow": (504, "rewriter_timeout"), "error": (502, "rewriter_failed")}
     codes |= {"unreadable": (502, "rewriter_unreadable"), "truncated": (502, "rewriter_truncated")}
     settings = ["rewriter.deadline_s=0.2", *gone]

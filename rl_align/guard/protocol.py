@@ -17,8 +17,8 @@ def bounded(timeout_s: float, max_request_bytes: int) -> type[HttpToolsProtocol]
     """A protocol class for uvicorn's `http=`.
 
     Args:
-        timeout_s: A header must have arrived by then, counted from the connection or the request's first byte; so must the rest of a
-            body that was answered before its end.
+        timeout_s: A header must have arrived by then, from the connection or the request's first byte; so must the rest of a body
+            that was answered before its end.
         max_request_bytes: A connection is cut when a request has sent more, header and refused body included.
     """
 

@@ -65,15 +65,13 @@ class Upstream:
         headers = {"Content-Type": "application/json"}
         if authorization is not None and self._cfg.forward_authorization:
             headers["Authorization"] = authorization
-        # aiohttp sends bytes in one go, which would hold the event loop where they are many.
-        data = io.BytesIO(body) if len(body) > _LARGE else body
-        async with self._reply("POST", "/chat/completions", data=data, headers=headers) as reply:
+        async with self._reply("POST", "/chat/completions", headers, body) as reply:
             yield reply
 
     async def models(self, authorization: str | None) -> tuple[int, bytes]:
         """Status and body of `/models`. Raises GuardError."""
         headers = {"Authorization": authorization} if authorization is not None and self._cfg.forward_authorization else {}
-        async with self._reply("GET", "/models", headers=headers) as reply:
+        async with self._reply("GET", "/models", headers) as reply:
             body = await reply.read()
             return reply.status, body if reply.status == 200 else reply.error(body)
 
@@ -81,10 +79,24 @@ class Upstream:
         """Closes the connections."""
         await self._session.close()
 
+    async def _open(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> aiohttp.ClientResponse:
+        for again in (True, False):
+            # aiohttp sends bytes in one go, which would hold the event loop where they are many.
+            data = io.BytesIO(body) if body is not None and len(body) > _LARGE else body
+            try:
+                return await self._session.request(method, self._url + path, headers=headers, data=data, allow_redirects=False)
+            except (aiohttp.ServerDisconnectedError, ConnectionResetError):
+                # The target may have closed a connection in the very moment in which it was used again.
+                if not again:
+                    raise
+        raise AssertionError
+
     @asynccontextmanager
-    async def _reply(self, method: str, path: str, **request: Any) -> AsyncIterator[UpstreamReply]:
+    async def _reply(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> AsyncIterator[UpstreamReply]:
         try:
-            async with self._session.request(method, self._url + path, allow_redirects=False, **request) as reply:
+            async with await self._open(method, path, headers, body) as reply:
                 yield UpstreamReply(reply, self._longest, self._secret, self._cfg.forward_authorization)
         except aiohttp.ConnectionTimeoutError:
             raise GuardError(Code.upstream_timeout, "no connection to the target within upstream.connect_timeout_s") from None
