@@ -24,7 +24,7 @@ from rl_align.guard.config import GuardConfig
 from rl_align.guard.server import create_app
 
 PNG = data_url(picture())
-HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}]
 
 
@@ -329,6 +329,19 @@ def _closed(line: socket.socket) -> bool:
         return line.recv(1000) == b""
     except ConnectionResetError:
         return True
+
+
+def test_another_name_that_leads_here_is_refused():
+    """Lock: a web page cannot reach a guard of this machine by a name that it controls."""
+    with proxy() as made:
+        port = made.url.split(":")[2].split("/")[0]
+        for name in ("evil.example", f"evil.example:{port}", "127.0.0.1.evil.example", "", "[::1].example"):
+            assert code(ask(made.url, headers={"Host": name})) == (421, "misdirected_request")
+        for name in ("localhost", f"LOCALHOST:{port}", "127.0.0.1", "[::1]:80"):
+            assert ask(made.url, headers={"Host": name})[0] == 200
+    with proxy("server.names=[guard.example]") as made:
+        assert ask(made.url, headers={"Host": "guard.example:8080"})[0] == 200
+        assert code(ask(made.url)) == (421, "misdirected_request")
 
 
 def test_what_is_announced_as_endless_is_refused_at_once():

@@ -223,7 +223,7 @@ def test_foreign_environment_of_another_python_is_not_touched(machine: Machine) 
 
 def test_set_up_for_tests_serves_the_quickstart(machine: Machine) -> None:
     assert machine.run("launch/test").returncode == 0
-    assert [line for line in machine.called("uv pip install") if ".[cpu,eval,dev]" in line]
+    assert [line for line in machine.called("uv pip install") if ".[cpu,eval,guard,dev]" in line]
     machine.run("launch/quickstart")
     assert not machine.called("uv")
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import ipaddress
 import json
 import logging
+import re
 import time
 import traceback
 import uuid
@@ -30,6 +32,8 @@ LOG = logging.getLogger("rl_align.guard")
 #: The request's header that asks for the analysis, and the answer's that says whether the prompt was rewritten.
 ASK_HEADER = "x-guard-analysis"
 STATUS_HEADER = "x-guard"
+
+_PORT = re.compile(r":\d{1,5}\Z")
 
 
 @dataclass
@@ -61,6 +65,9 @@ class Chat:
         self._cfg = cfg
         self._guard = guard
         self._expected = clients_key.headers().get("Authorization")
+        self._names = {name.lower() for name in cfg.server.names}
+        if not self._names and _loopback(cfg.server.host):
+            self._names = {"localhost", "127.0.0.1", "[::1]", cfg.server.host.lower(), f"[{cfg.server.host.lower()}]"}
         self._metrics = metrics
         self._under_way = 0
         #: Set when the server starts, as it belongs to its event loop.
@@ -70,10 +77,10 @@ class Chat:
         """Answers one request."""
         call = _Call(uuid.uuid4().hex, time.perf_counter())
         out = Outgoing(send, [(b"x-request-id", call.id.encode())])
-        outcome = "ok"
+        outcome = "gone"
         try:
             headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-            self.admit(headers.get("authorization"))
+            self.admit(headers.get("host", ""), headers.get("authorization"))
             # Without it any web page could send requests here: browsers ask before they send JSON elsewhere, and are told no.
             if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
                 raise GuardError(Code.unsupported_media_type, "the request's Content-Type is not application/json")
@@ -96,8 +103,11 @@ class Chat:
                 *(call.id, outcome, call.status, call.total_s, call.rewriter_s, call.target_s),
             )
 
-    def admit(self, authorization: str | None) -> None:
-        """Raises GuardError when clients need a key and this is not it."""
+    def admit(self, host: str, authorization: str | None) -> None:
+        """Raises GuardError when the client means another host, or needs a key and has not got it."""
+        if self._names and _PORT.sub("", host.strip().lower()) not in self._names:
+            what = "this name is not one of the guard's (server.names); use the address that it listens on"
+            raise GuardError(Code.misdirected_request, what)
         if self._expected is None:
             return
         if not hmac.compare_digest((authorization or "").encode("utf-8", "replace"), self._expected.encode()):
@@ -202,6 +212,13 @@ class Chat:
 def _loggable(detail: str) -> str:
     """What a log may hold: behind the first colon endpoints quote what they were sent."""
     return "".join(c if c.isprintable() else "?" for c in detail.partition(": ")[0][:200])
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 async def _hung_up(receive: Receive) -> None:

@@ -76,7 +76,7 @@ class ImagesConfig:
     Attributes:
         count: Images of one request, all turns together.
         max_mb: Longest encoded image.
-        max_megapixels: Most pixels of one image; beyond that it is not decoded. On the way one takes 4 bytes a pixel.
+        max_megapixels: Most pixels of one image; beyond that it is not decoded. Decoding takes 4 bytes a pixel, of WebP 12.
         decoders: Images that are decoded at the same time.
         urls: fetch (by the guard, within the bounds below), forward (to rewriter and target, which each fetch it: nothing is
             checked, and they may be shown different images), refuse.
@@ -151,6 +151,8 @@ class ServerConfig:
     Attributes:
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
+        names: Names under which clients may reach it (their `Host`). Empty: any, or on a loopback address this machine's own:
+            else a web page whose name is made to lead here could use the guard from a browser of this machine.
         api_key_env: Environment variable that holds the key that clients must send; None lets everybody in who can reach the port.
             /health and /metrics need none.
         concurrency: Requests under way; further ones are refused at once with 503.
@@ -164,6 +166,7 @@ class ServerConfig:
 
     host: str = "127.0.0.1"
     port: int = 8080
+    names: list[str] = field(default_factory=list)
     api_key_env: Optional[str] = None  # noqa: UP045
     concurrency: int = 256
     max_body_mb: float = 32.0

@@ -19,6 +19,7 @@ class Code(str, Enum):
     invalid_image_format = "invalid_image_format"
     invalid_image_url = "invalid_image_url"
     invalid_api_key = "invalid_api_key"
+    misdirected_request = "misdirected_request"
     not_found = "not_found"
     method_not_allowed = "method_not_allowed"
     prompt_too_long = "prompt_too_long"
@@ -60,6 +61,7 @@ KINDS: Mapping[Code, Kind] = {
     Code.invalid_image_format: Kind(400),
     Code.invalid_image_url: Kind(400),
     Code.invalid_api_key: Kind(401, "authentication_error"),
+    Code.misdirected_request: Kind(421),
     Code.not_found: Kind(404),
     Code.method_not_allowed: Kind(405),
     Code.prompt_too_long: Kind(400),

@@ -60,7 +60,7 @@ def create_app(cfg: GuardConfig, *, lookup: Lookup | None = None) -> FastAPI:
     async def models(request: Request) -> Response:
         authorization = request.headers.get("authorization")
         try:
-            chat.admit(authorization)
+            chat.admit(request.headers.get("host", ""), authorization)
             assert chat.upstream is not None
             status, body = await chat.upstream.models(authorization)
         except GuardError as error:
