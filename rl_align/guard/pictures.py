@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -89,9 +88,7 @@ class Pictures:
         from PIL import Image, UnidentifiedImageError
 
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                image = Image.open(_Bounded(data), formats=FORMATS)
+            image = Image.open(_Bounded(data), formats=FORMATS)
         except Image.DecompressionBombError:
             raise self._too_many_pixels(param) from None
         except UnidentifiedImageError:
