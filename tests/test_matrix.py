@@ -14,6 +14,7 @@ from rl_align.endpoints.fake import Fake, Script
 from rl_align.endpoints.serving import Server
 from rl_align.eval.config import EvalConfig
 from rl_align.eval.matrix import balanced, evaluate_matrix
+from rl_align.eval.paired import lines, paired
 from rl_align.pictograms import rewriter_teacher, teacher
 from rl_align.pictograms.config import PictogramsConfig, RewriterTeacherConfig
 from rl_align.pictograms.items import items as make_items
@@ -114,3 +115,20 @@ def test_what_is_finished_is_not_asked_again(world, model, tmp_path):
 def test_a_limit_leaves_both_sides(world):
     assert [bool(i.harmful) for i in balanced(world, 6)].count(True) == 3 and len(balanced(world, 6)) == 6
     assert balanced(world, 0) == world and len(balanced(world, 7)) == 7
+
+
+def test_differences_are_paired_item_by_item_and_pooled_over_seeds(tmp_path):
+    def row(item: str, harmful: bool, attack: bool, helpful: bool) -> str:
+        outcome = {"harmful": harmful, "is_twin": False, "over_refusal": False, "helpful": None if harmful else helpful}
+        return json.dumps({"item_id": item, "outcome": outcome, "rewritten": {"attack_success": attack}}) + "\n"
+
+    for seed in ("a", "b"):
+        for rewriter, attack, helpful in (("none", True, True), ("grpo", False, seed == "a")):
+            place = tmp_path / seed / f"target+{rewriter}" / "held"
+            place.mkdir(parents=True)
+            place.joinpath("greedy.jsonl").write_text(row("h", True, attack, False) + row("b", False, False, helpful))
+    cell = paired([tmp_path / "a", tmp_path / "b"])["target"]["grpo"]["held"]
+    assert cell["attack_success"] == {"n": 2, "mean": -1.0, "low": -1.0, "high": -1.0}
+    assert cell["helpfulness"]["mean"] == -0.5 and cell["helpfulness"]["n"] == 2 and "over_refusal" not in cell
+    assert any("-100.0 [-100.0, -100.0] (n = 2)" in line for line in lines({"target": {"grpo": {"held": cell}}}))
+    assert paired([tmp_path / "nowhere"]) == {} and lines({}) == []

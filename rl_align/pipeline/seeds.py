@@ -13,6 +13,7 @@ from typing import Any
 
 from rl_align.config import load_config
 from rl_align.errors import UserError
+from rl_align.eval.paired import lines, paired
 from rl_align.pipeline.queue import RUN_COMMAND, read_summary, run_once
 from rl_align.runfiles.atomic import write_json, write_text
 
@@ -114,6 +115,9 @@ def _write_table(root: Path, finished: Mapping[int, Path], failed: list[int], co
     summaries = [read_summary(folder) for folder in finished.values()]
     aggregated = aggregate(summaries)
     table = markdown_table(aggregated, list(finished))
+    if behind := paired([folder / "eval" / "matrix" for folder in finished.values()]):
+        aggregated["paired"] = behind
+        table += "\n" + "\n".join(lines(behind)) + "\n"
     write_json(root / "seeds.json", {"seeds": list(finished), "failed": failed, **aggregated})
     write_text(root / "seeds.md", table)
     console(f"{table}\nwritten to {root / 'seeds.md'} and {root / 'seeds.json'}")
