@@ -118,6 +118,19 @@ def test_an_unknown_rate_is_a_dash():
     assert row.split("|")[2:4] == [" 10.0 ", " – "]
 
 
+def test_arms_about_both_seats_are_compared_by_a_cell_of_the_matrix():
+    def summary(attack: float) -> dict:
+        row = {"none": {"h": {"attack_success": 0.5}}, "grpo": {"h": {"attack_success": attack, "kept": 1.0}}}
+        return {"models": {}, "matrix": {"sft": row}}
+
+    found = compare({"a": {0: summary(0.4)}, "b": {0: summary(0.1)}}, {"a": ["sft", "none"], "b": ["sft", "grpo"]})["h"]
+    assert found["sft"]["attack_success"]["mean"] == found["a"]["attack_success"]["mean"] == 0.5
+    assert found["b"]["attack_success"]["difference"]["mean"] == pytest.approx(-0.4)
+    assert "kept" in markdown({"h": found}, [0]).splitlines()[4]
+    with pytest.raises(ValueError, match="cells"):
+        AblationConfig(arms={"a": [], "b": []}, cells={"a": ["sft", "none"]})
+
+
 def test_curves_are_of_the_training_stage_and_smoothed(bench):
     bench.run()
     found = curves({"plain": {3: bench.root / "plain" / "seed-3"}}, {"r": "reward", "absent": "nothing"})
@@ -131,7 +144,7 @@ def test_a_figure_of_nothing_is_not_written(tmp_path):
     assert not (tmp_path / "x.png").exists()
 
 
-@pytest.mark.parametrize("name", ["composition", "judge_alone"])
+@pytest.mark.parametrize("name", ["composition", "judge_alone", "cotrain"])
 def test_the_ablations_that_ship_compose(name, tmp_path):
     path = ROOT / "experiments" / "ablations" / f"{name}.yaml"
     config = load_config(AblationConfig, path)

@@ -16,7 +16,8 @@ from typing import Any
 
 from rl_align.config import load_config
 from rl_align.errors import UserError
-from rl_align.eval.metrics import METRICS
+from rl_align.eval.matrix import NO_REWRITER
+from rl_align.eval.metrics import MATRIX_METRICS, METRICS
 from rl_align.pipeline.queue import RUN_COMMAND, read_summary, run_once
 from rl_align.report.console import heading
 from rl_align.runfiles.atomic import read_lines, write_json, write_text
@@ -42,6 +43,9 @@ class AblationConfig:
         settings: `key=value` of all arms.
         arms: Name → `key=value` of that arm. The first one is what the others are compared with.
         reuse: Other run folders, with `{seed}` for the seed: stages that are the same are taken over from there too.
+        cells: Arm → [responder, rewriter]: the cell of its runs' matrix that is compared, where arms are about both; then every arm
+            has one, and what they start from is the responder "sft" behind no rewriter.
+        stage: The training stage whose curves are drawn.
         curves: Title → metric of the training steps (`metrics.jsonl`) that is drawn, one line an arm.
 
     Raises:
@@ -55,6 +59,8 @@ class AblationConfig:
     settings: list[str] = field(default_factory=list)
     arms: dict[str, list[str]] = field(default_factory=dict)
     reuse: list[str] = field(default_factory=list)
+    cells: dict[str, list[str]] = field(default_factory=dict)
+    stage: str = "grpo"
     curves: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -62,6 +68,8 @@ class AblationConfig:
             raise ValueError(f"seeds is {self.seeds}; expected 1 or more")
         if len(self.arms) < 2:
             raise ValueError(f"{len(self.arms)} arms; an ablation compares two or more")
+        if self.cells and (set(self.cells) != set(self.arms) or any(len(cell) != 2 for cell in self.cells.values())):
+            raise ValueError("cells names other arms than there are, or not [responder, rewriter] for each")
 
 
 def ablate(
@@ -116,11 +124,14 @@ def ablate(
     return 1 if failed else 0
 
 
-def compare(summaries: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> dict[str, Any]:
+def compare(
+    summaries: Mapping[str, Mapping[int, Mapping[str, Any]]], cells: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, Any]:
     """Arms side by side.
 
     Args:
         summaries: Arm → seed → content of `summary.json`. The first arm is what the others are compared with.
+        cells: Arm → (responder, rewriter) of the matrix, where arms are compared by that; else by their GRPO model.
 
     Returns:
         `{split: {arm: {metric: {"mean", "sd", "values", "difference"}}}}`, greedy rates in [0, 1]; START is an arm as well,
@@ -129,11 +140,20 @@ def compare(summaries: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> dict[st
     """
     first = next(iter(summaries))
     tables: dict[str, dict[str, Any]] = {}
-    read = {arm: {seed: s["models"].get(MODEL, {}) for seed, s in by_seed.items()} for arm, by_seed in summaries.items()}
-    read = {START: {seed: s["models"].get(START, {}) for seed, s in summaries[first].items()}, **read}
+    metrics = MATRIX_METRICS if cells else METRICS
+
+    def splits_of(summary: Mapping[str, Any], model: str, cell: Sequence[str] | None) -> Mapping[str, Any]:
+        if not cell:
+            return summary["models"].get(model, {})
+        return summary.get("matrix", {}).get(cell[0], {}).get(cell[1], {})
+
+    cell_of = dict(cells or {})
+    begun = [START, NO_REWRITER] if cells else None
+    read = {a: {seed: splits_of(s, MODEL, cell_of.get(a)) for seed, s in by_seed.items()} for a, by_seed in summaries.items()}
+    read = {START: {seed: splits_of(s, START, begun) for seed, s in summaries[first].items()}, **read}
     for split in dict.fromkeys(split for by_seed in read.values() for models in by_seed.values() for split in models):
         for arm, by_seed in read.items():
-            for metric in METRICS:
+            for metric in metrics:
                 values = _known(by_seed, split, metric)
                 if not values:
                     continue
@@ -151,20 +171,21 @@ def markdown(tables: Mapping[str, Any], seeds: Sequence[int]) -> str:
     lines = [f"Seeds {', '.join(map(str, seeds))}; greedy, per cent, mean ± standard deviation."]
     for split, arms in tables.items():
         first = next(arm for arm in arms if arm != START)
-        head = ["| | " + " | ".join(heading(m) for m in METRICS) + " |", "|---" * (len(METRICS) + 1) + "|"]
+        metrics = MATRIX_METRICS if any("kept" in cells for cells in arms.values()) else METRICS
+        head = ["| | " + " | ".join(heading(m) for m in metrics) + " |", "|---" * (len(metrics) + 1) + "|"]
         lines += ["", f"{split}:", "", *head]
-        lines += [_row(arm, cells) for arm, cells in arms.items()]
+        lines += [_row(arm, cells, metrics) for arm, cells in arms.items()]
         others = {arm: {m: c["difference"] for m, c in cells.items()} for arm, cells in arms.items() if arm not in (START, first)}
-        lines += [_row(f"{arm} − {first}", cells, "+") for arm, cells in others.items()]
+        lines += [_row(f"{arm} − {first}", cells, metrics, "+") for arm, cells in others.items()]
     return "\n".join(lines) + "\n"
 
 
-def curves(runs: Runs, metrics: Mapping[str, str]) -> dict[str, dict[str, list[list[tuple[int, float]]]]]:
+def curves(runs: Runs, metrics: Mapping[str, str], stage: str = STAGE) -> dict[str, dict[str, list[list[tuple[int, float]]]]]:
     """Title → arm → one curve a seed, (step, value), of the training steps. A metric that no run has is left out."""
     found: dict[str, dict[str, list[list[tuple[int, float]]]]] = {}
     for arm, folders in runs.items():
         for folder in folders.values():
-            rows = [row for row in read_lines(folder / "metrics.jsonl") if row.get("stage") == STAGE]
+            rows = [row for row in read_lines(folder / "metrics.jsonl") if row.get("stage") == stage]
             for title, metric in metrics.items():
                 points = [(row["step"], float(row[metric])) for row in rows if isinstance(row.get(metric), (int, float))]
                 if points:
@@ -178,7 +199,7 @@ def alarms(runs: Runs) -> dict[str, dict[str, list[int]]]:
     for arm, folders in runs.items():
         counts = []
         for folder in folders.values():
-            rows = [row for row in read_lines(folder / "metrics.jsonl") if row.get("stage") == STAGE]
+            rows = list(read_lines(folder / "metrics.jsonl"))
             counts.append([name.removeprefix("alarm/") for row in rows for name in row if name.startswith("alarm/")])
         names = sorted({name for count in counts for name in count})
         counted[arm] = {name: [count.count(name) for count in counts] for name in names}
@@ -205,14 +226,15 @@ def _write(folder: Path, runs: Runs, config: AblationConfig, console: Callable[[
     if not all(runs.values()):
         console(f"no table: of {', '.join(arm for arm, by_seed in runs.items() if not by_seed)} no run has finished")
         return
-    tables = compare({arm: {seed: read_summary(f) for seed, f in by_seed.items()} for arm, by_seed in runs.items()})
+    summaries = {arm: {seed: read_summary(f) for seed, f in by_seed.items()} for arm, by_seed in runs.items()}
+    tables = compare(summaries, config.cells)
     seeds = sorted({seed for by_seed in runs.values() for seed in by_seed})
     raised = alarms(runs)
     write_json(folder / "ablation.json", {"seeds": seeds, "splits": tables, "alarms": raised})
     said = [f"{arm}: " + (", ".join(f"{n} {counts}" for n, counts in found.items()) or "none") for arm, found in raised.items()]
     text = markdown(tables, seeds) + "\nSteps with an alarm, one number a seed:\n\n" + "".join(f"* {line}\n" for line in said)
     write_text(folder / "ablation.md", text)
-    draw(folder / "ablation.png", curves(runs, config.curves))
+    draw(folder / "ablation.png", curves(runs, config.curves, config.stage))
     console(f"{text}\nwritten to {folder / 'ablation.md'}, ablation.json and ablation.png")
 
 
@@ -225,9 +247,9 @@ def _spread(values: Iterator[float] | Sequence[float]) -> dict[str, float | None
     return {"mean": fmean(found), "sd": stdev(found) if len(found) > 1 else None}
 
 
-def _row(name: str, cells: Mapping[str, Mapping[str, Any] | None], sign: str = "") -> str:
+def _row(name: str, cells: Mapping[str, Mapping[str, Any] | None], metrics: Sequence[str], sign: str = "") -> str:
     shown = []
-    for metric in METRICS:
+    for metric in metrics:
         cell = cells.get(metric)
         spread = f" ± {100 * cell['sd']:.1f}" if cell and cell["sd"] is not None else ""
         shown.append(f"{100 * cell['mean']:{sign}.1f}{spread}" if cell else "–")
