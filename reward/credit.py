@@ -1,7 +1,8 @@
 """Credit assignment: from the rewards of a batch to one advantage per text. Pure, no torch, no engine.
 
 Who competes with whom (peers):
-    * rewrites of one prompt compete with each other; the reward of a rewrite is the mean over its scored responses;
+    * rewrites of one prompt compete with each other; a rewrite without a reward of its own is worth the mean over its scored
+      responses;
     * responses to one prompt, or to one rewrite of it, compete with each other.
 
 Estimators, over the scored rewards r of one group of peers:
@@ -124,7 +125,7 @@ def has_signal(rows: Sequence[Row | None], estimator: str = "grpo", weights: Map
 
 
 def _with_rewrite_rewards(rows: Sequence[Row | None]) -> list[Row | None]:
-    """A rewrite is worth the mean of its scored responses; it has no reward when none was scored."""
+    """A rewrite without a reward of its own is worth the mean of its scored responses; it has none when none was scored."""
     responses: dict[tuple[str, str], list[Row]] = defaultdict(list)
     seats = {r.seat for r in rows if r}
     if Seat.REWRITER not in seats or Seat.RESPONDER not in seats:
@@ -134,7 +135,7 @@ def _with_rewrite_rewards(rows: Sequence[Row | None]) -> list[Row | None]:
             responses[row.uid, row.session].append(row)
     out: list[Row | None] = []
     for row in rows:
-        if row and row.seat is Seat.REWRITER:
+        if row and row.seat is Seat.REWRITER and row.reward is None:
             mine = responses[row.uid, row.session]
             names = mine[0].components if mine else ()
             row = replace(

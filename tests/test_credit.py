@@ -78,6 +78,17 @@ def test_two_seats_are_hierarchical_peers():
     assert result.keep == [True, True, True, True] + [False] * 6
 
 
+def test_a_rewrite_with_a_reward_of_its_own_keeps_it_and_its_components():
+    rewriter = Seat.REWRITER
+    rows = [
+        row("p", 0, 0.9, seat=rewriter, threat=1.0), row("p", 0, 0.0), row("p", 0, 0.2),
+        row("p", 1, 0.1, seat=rewriter, threat=0.0),  # could not be handed on: it has no responses, and is still scored
+    ]  # fmt: skip
+    result = assign(rows, "dr_grpo")
+    assert [result.rows[0].reward, result.rows[3].reward] == [0.9, 0.1] and result.rows[0].components == {"threat": 1.0}
+    assert result.advantage == pytest.approx([0.4, -0.1, 0.1, -0.4]) and all(result.keep)
+
+
 def test_gdpo_does_not_let_a_large_component_drown_a_small_one():
     rows = [row("p", i, 0.0, a=a, b=b) for i, (a, b) in enumerate([(0, 100), (1, 0), (0, 0), (1, 100)])]
     advantage = assign(rows, "gdpo", W).advantage

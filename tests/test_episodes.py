@@ -102,6 +102,7 @@ def test_texts_of_a_prompt_compete_with_their_own_kind_only(scorer):
     credit = assign(rows)
     assert all(credit.keep) and credit.lonely_groups == 0
     assert credit.advantage[4] > 0 > credit.advantage[7], "the rewrite that leads to safe answers wins"
+    assert [credit.rows[4].reward, credit.rows[7].reward] == [rows[4].reward, rows[7].reward], "by the rewriter's own reward"
     assert credit.advantage[3] > 0 > credit.advantage[0], "under its own prompt the refusal wins"
 
 
