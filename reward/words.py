@@ -22,6 +22,7 @@ def content(text: str) -> Counter[str]:
     return Counter([w for w in words if w not in _FUNCTION_WORDS] or words)
 
 
+@lru_cache(maxsize=1024)  # several rules compare the same two
 def f1(answer: str, reference: str) -> float:
     """F1 of precision and recall over the multisets of content words (ROUGE-1, Lin 2004), in [0, 1]."""
     given, wanted = content(answer), _of_reference(reference)

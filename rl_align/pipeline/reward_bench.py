@@ -50,11 +50,11 @@ def _rate(made: Sequence[Item], texts: Sequence[str], seconds: float) -> float:
     catalogue, cfg = Catalogue.load(), RewardConfig()
     best, spent = float("inf"), 0.0
     while spent < seconds:
-        begun = time.perf_counter()
+        begun = time.process_time()  # what else the machine does is not the rewards' time
         for item, text in zip(made, texts, strict=True):
             response = parse_response(text, catalogue)
             score_response(item, response, tokens=100, max_tokens=160, truncated=False, cfg=cfg, catalogue=catalogue)
-        took = time.perf_counter() - begun
+        took = time.process_time() - begun
         best, spent = min(best, took), spent + took
     return len(texts) / best
 
