@@ -332,7 +332,7 @@ def test_no_test_selected_is_a_failure_unless_arguments_select(machine: Machine)
 
 def test_two_set_ups_take_turns(machine: Machine) -> None:
     (machine.root / ".cache").mkdir()
-    holder = subprocess.Popen(["flock", str(machine.root / ".cache/set-up.lock"), "sleep", "0.5"])
+    holder = subprocess.Popen(["flock", str(machine.root / ".cache/set-up.lock"), "sleep", "2"])
     time.sleep(0.2)
     done = machine.run("launch/quickstart", "--setup-only")
     holder.wait()
