@@ -77,7 +77,7 @@ def evaluate_matrix(
     for p in second:
         responder, _, rewriter = p.recorder.path.parent.parent.name.partition("+")
         texts = rewrites.get((rewriter, p.split), {})
-        measures = measure_rewrites(p.recorder.finish(), [row for row in texts.values()])
+        measures = measure_rewrites(p.recorder.finish(), list(texts.values()))
         results.setdefault(responder, {}).setdefault(rewriter, {})[p.split] = measures
     write_json(out / MATRIX, results)
     return results

@@ -97,8 +97,10 @@ def ablate(
     Raises:
         UserError: A configuration is wrong, or a run says that its input is.
     """
+    check = None
     if config_class is None:
         from rl_align.pipeline.config import RunConfig as config_class
+        from rl_align.pipeline.config import resolve as check
     config = load_config(AblationConfig, config_path, overrides)
     experiment = Path(config_path).parent / config.experiment
     if not experiment.is_file():
@@ -108,19 +110,22 @@ def ablate(
     queue = [(seed, arm) for seed in seeds for arm in config.arms]
     settings = {(seed, arm): _settings(config, folders, seed, arm) for seed, arm in queue}
     for given in settings.values():  # all of them, before hours are spent on the first
-        load_config(config_class, experiment, given)
+        arm_config = load_config(config_class, experiment, given)
+        if check is not None:
+            check(arm_config)
     if dry_run:
         console("\n".join(shlex.join(["rl-align", "run", str(experiment), *settings[key]]) for key in queue))
         return 0
-    failed = 0
+    failed, finished = 0, {arm: {} for arm in config.arms}
     for number, (seed, arm) in enumerate(queue, start=1):
         label = f"[{arm}, seed {seed}, {number}/{len(queue)}]"
-        ended = run_once(experiment, settings[seed, arm], folders[arm][seed], config_class, command, label, console)
-        if not ended:
+        folder = folders[arm][seed]
+        if run_once(experiment, settings[seed, arm], folder, config_class, command, label, console):
+            finished[arm][seed] = folder
+        else:
             failed += 1
-            del folders[arm][seed]
         if arm == list(config.arms)[-1]:  # a seed is complete: what there is can be compared
-            _write(Path(config.folder), _finished(folders), config, console if number == len(queue) else lambda _: None)
+            _write(Path(config.folder), finished, config, console if number == len(queue) else lambda _: None)
     return 1 if failed else 0
 
 
@@ -214,10 +219,6 @@ def _settings(config: AblationConfig, folders: Runs, seed: int, arm: str) -> lis
     others = [path.replace("{seed}", str(seed)) for path in config.reuse]
     own = [f"seed={seed}", f"folder={said(str(folders[arm][seed]))}", f"reuse={said([*siblings, *others])}"]
     return [*config.settings, *config.arms[arm], *own]
-
-
-def _finished(runs: Runs) -> dict[str, dict[int, Path]]:
-    return {arm: {s: f for s, f in by_seed.items() if (f / "summary.json").is_file()} for arm, by_seed in runs.items()}
 
 
 def _write(folder: Path, runs: Runs, config: AblationConfig, console: Callable[[str], None]) -> None:

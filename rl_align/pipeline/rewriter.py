@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 SFT, GRPO, TARGET, MATRIX = "rewriter_sft", "rewriter_grpo", "target", "matrix"
 SCORER = "rl_align.engine.rewriting:rewriter"
 MEASURE = "rl_align.pictograms.measure:worth_of_rewrites"
-#: A target that a run trains itself: it complies with everything.
-UNALIGNED = "unaligned"
+#: A target that a run trains itself: it complies with everything. And one behind an endpoint.
+UNALIGNED, ENDPOINT = "unaligned", "endpoint"
 
 
 @dataclass
@@ -61,10 +61,6 @@ class RewriterConfig:
     target_endpoint: EndpointConfig = field(default_factory=EndpointConfig)
     target_server: ServerConfig = field(default_factory=lambda: ServerConfig(threads=1))
     matrix_items: int = 150
-
-
-#: `target_model` for one behind an endpoint.
-ENDPOINT = "endpoint"
 
 
 class RewriterPart:
