@@ -18,8 +18,13 @@ def content(text: str) -> Counter[str]:
 
     A text of function words only keeps them.
     """
-    words = _WORDS.findall(text.lower())
-    return Counter([w for w in words if w not in _FUNCTION_WORDS] or words)
+    found = words(text)
+    return Counter([w for w in found if w not in _FUNCTION_WORDS] or found)
+
+
+def words(text: str) -> list[str]:
+    """Lower-case words in their order; a character of an unspaced script counts as a word."""
+    return _WORDS.findall(text.lower())
 
 
 @lru_cache(maxsize=1024)  # several rules compare the same two

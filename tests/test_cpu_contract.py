@@ -234,7 +234,7 @@ def test_what_is_made_early_is_what_verl_asks_for():
     from rl_align.engine import early_processes as early
 
     for load, methods in (
-        (early.load_server, early.SERVER_METHODS),
+        (early.load_server, (*early.SERVER_METHODS, *early.SERVER_STREAMS)),
         (early.load_worker, early.WORKER_METHODS),
         (early.load_router, early.ROUTER_METHODS),
     ):

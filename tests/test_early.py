@@ -25,6 +25,10 @@ class Counter:
     async def later(self, n: int) -> int:
         return self.value + n
 
+    async def count(self, n: int):
+        for _ in range(n):
+            yield self.add(1)
+
 
 def load() -> type:
     return Counter
@@ -59,6 +63,14 @@ def test_the_first_actor_is_the_early_one_and_the_next_are_rays_own(cluster):
     second = early.options(name="second").remote(start=5)
     assert ray.get(second.add.remote(1)) == 6
     assert ray.get(other.options().remote(0).add.remote(1)) == 1
+
+
+def test_an_early_actor_streams(cluster):
+    from rl_align.engine.early import EarlyActor
+
+    early = EarlyActor("Counter", ("add",), load, streams=("count",), name="streaming")
+    actor = early.options(name="streaming").remote(1)
+    assert [ray.get(ref) for ref in actor.count.remote(3)] == [2, 3, 4]
 
 
 def test_an_early_actor_with_other_options_is_not_taken(cluster):

@@ -78,6 +78,11 @@ class Loop(EpisodeLoop):
             texts = [answer(UNSAFE if "hurt" in words else SAFE)] * (n - 1) + [REFUSAL]
         return [Sample([1, 2, 3], [-0.1] * 3, t, False, 0.1, 7) for t in texts[:n]]
 
+    async def stream(self, server, request, n, prompt):
+        for index, sample in reversed(list(enumerate(await self.sample(server, request, n, prompt)))):
+            await asyncio.sleep(0)
+            yield index, sample
+
 
 def run(loop: EpisodeLoop, n: int):
     full = {**row(HARMFUL), "global_steps": 1}
@@ -104,6 +109,24 @@ def test_texts_of_a_prompt_compete_with_their_own_kind_only(scorer):
     assert credit.advantage[4] > 0 > credit.advantage[7], "the rewrite that leads to safe answers wins"
     assert [credit.rows[4].reward, credit.rows[7].reward] == [rows[4].reward, rows[7].reward], "by the rewriter's own reward"
     assert credit.advantage[3] > 0 > credit.advantage[0], "under its own prompt the refusal wins"
+
+
+def test_each_rewrite_is_handed_on_as_it_lands(scorer):
+    """The last rewrite lands only after the first one has been asked about."""
+    EpisodeLoop.originals, EpisodeLoop.answers = 2, 2
+
+    class Slow(Loop):
+        async def stream(self, server, request, n, prompt):
+            samples = await self.sample(server, request, n, prompt)
+            yield 1, samples[1]
+            while not any("hurt" not in words for words, *_ in self.asked):
+                await asyncio.sleep(0)
+            yield 0, samples[0]
+
+    texts = run(Slow(scorer, [text(HARMFUL.prompt), GOOD]), 2 + 2 * 3)
+    assert [t.output.extra_fields["rl"]["text"] for t in texts if t.output.extra_fields["rl"]["seat"] == "rewriter"] == [
+        text(HARMFUL.prompt), GOOD,
+    ]  # fmt: skip
 
 
 def test_a_rewrite_that_cannot_be_handed_on_has_no_answers(scorer):

@@ -6,10 +6,10 @@ import asyncio
 import hashlib
 import inspect
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from verl.experimental.agent_loop.agent_loop import AgentLoopBase, AgentLoopMetrics, AgentLoopOutput, register
 
@@ -17,7 +17,10 @@ from rl_align.models.vocabulary import vision_bias
 from rl_align.runfiles.atomic import write_bytes
 from rl_align.schema import Seat
 
+from .rollout_server import Sibling
 from .scoring import Scored, Scorer
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -78,6 +81,8 @@ class ResponderLoop(AgentLoopBase):
     """The policy writes one text for image and prompt; the text is scored here, in process."""
 
     seat = Seat.RESPONDER
+    #: Whether a text is handed on to another hop: it then goes there as soon as it has landed, not with its siblings.
+    hands_on = False
     # Set by the worker, once for all its loops:
     scorer: Scorer
     canaries: Mapping[str, str] = {}
@@ -105,24 +110,22 @@ class ResponderLoop(AgentLoopBase):
         seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") >> 1
         return {**sampling_params, "logit_bias": banned, "seed": seed}
 
-    async def run_group(
-        self, server: Any, sampling_params: dict[str, Any], n: int, row: dict[str, Any]
-    ) -> list[Text]:
+    async def run_group(self, server: Any, sampling_params: dict[str, Any], n: int, row: dict[str, Any]) -> list[Text]:
         """Samples and scores `n` siblings.
 
         Args:
-            server: Handle of a server with `generate_group`.
+            server: Handle of a server with `generate_group` and `stream_group`.
             sampling_params: The trainer's.
             n: Siblings.
             row: The data row.
         """
         prompt = await self.prepare(list(row["raw_prompt"]))
-        samples = await self.sample(server, self.request(sampling_params, row), n, prompt)
-        scored = await asyncio.gather(*(self._score(row, s.text, len(s.tokens), s.truncated) for s in samples))
-        texts = [
-            Text(prompt, self.output(row, prompt, sample, self.seat, told, cost), session)
-            for session, (sample, (told, cost)) in enumerate(zip(samples, scored, strict=True))
-        ]
+
+        async def scored(session: int, sample: Sample) -> Text:
+            told, cost = await self._score(row, sample.text, len(sample.tokens), sample.truncated)
+            return Text(prompt, self.output(row, prompt, sample, self.seat, told, cost), session)
+
+        texts = await self.each(server, self.request(sampling_params, row), n, prompt, scored)
         if texts and self.canaries_every and row["global_steps"] % self.canaries_every == 0:
             texts[0].output.extra_fields["rl"]["canaries"] = await self._score_canaries(row)
         return texts
@@ -131,13 +134,40 @@ class ResponderLoop(AgentLoopBase):
         """`n` texts to one prompt, in one request."""
         begun = time.perf_counter()
         group = await server.generate_group.remote(prompt.ids, request, n, prompt.images)
+        return [self._sample(sibling, begun) for sibling in group]
+
+    async def stream(self, server: Any, request: dict[str, Any], n: int, prompt: Prompt) -> AsyncIterator[tuple[int, Sample]]:
+        """As `sample`, but each text with its index, as soon as it has landed."""
+        begun = time.perf_counter()
+        async for landed in server.stream_group.remote(prompt.ids, request, n, prompt.images):
+            index, sibling = await landed
+            yield index, self._sample(sibling, begun)
+
+    async def each(
+        self, server: Any, request: dict[str, Any], n: int, prompt: Prompt, then: Callable[[int, Sample], Awaitable[T]]
+    ) -> list[T]:
+        """Samples `n` texts and calls `then` with the index of each and itself.
+
+        Returns:
+            What `then` returned (n), by index.
+        """
+        if not self.hands_on:
+            samples = await self.sample(server, request, n, prompt)
+            return list(await asyncio.gather(*(then(index, sample) for index, sample in enumerate(samples))))
+        begun: dict[int, asyncio.Future[T]] = {}
+        try:
+            async for index, sample in self.stream(server, request, n, prompt):
+                begun[index] = asyncio.ensure_future(then(index, sample))
+            return [await begun[index] for index in sorted(begun)]
+        finally:
+            for future in begun.values():
+                future.cancel()  # what has ended stays as it is
+
+    def _sample(self, sibling: Sibling, begun: float) -> Sample:
+        tokens = sibling.token_ids[: self.rollout_config.response_length]
+        text = self.tokenizer.decode(tokens, skip_special_tokens=True)
         seconds = time.perf_counter() - begun
-        samples = []
-        for tokens, log_probs, ended in zip(group.token_ids, group.log_probs, group.finished, strict=True):
-            tokens = tokens[: self.rollout_config.response_length]
-            text = self.tokenizer.decode(tokens, skip_special_tokens=True)
-            samples.append(Sample(tokens, log_probs[: len(tokens)], text, not ended, seconds, group.global_steps))
-        return samples
+        return Sample(tokens, sibling.log_probs[: len(tokens)], text, not sibling.finished, seconds, sibling.global_steps)
 
     def output(self, row: dict[str, Any], prompt: Prompt, sample: Sample, seat: Seat, told: Scored, cost: float) -> AgentLoopOutput:
         """A scored text as verl takes it.
@@ -203,9 +233,10 @@ class ResponderLoop(AgentLoopBase):
 
 @register("rewriter")
 class RewriterLoop(ResponderLoop):
-    """The policy rewrites the prompt; its scorer has a target answer the rewrite, as soon as the group has landed."""
+    """The policy rewrites the prompt; its scorer has a target answer each rewrite as soon as it has landed."""
 
     seat = Seat.REWRITER
+    hands_on = True
 
 
 def _text(messages: list[dict]) -> str:

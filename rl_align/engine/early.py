@@ -15,8 +15,11 @@ from typing import Any
 import ray
 
 
-def _shell(name: str, methods: Sequence[str]) -> type:
-    """A class with these methods, each of which calls the same one of the object that `begin` constructs."""
+def _shell(name: str, methods: Sequence[str], streams: Sequence[str]) -> type:
+    """A class with these methods, each of which calls the same one of the object that `begin` constructs.
+
+    `streams` are the ones that yield: Ray has to know that of the shell.
+    """
 
     def construct(self: Any, load: Callable[[], type], prepare: Callable[[], None] | None, after: Any) -> None:
         self.cls = load()
@@ -33,8 +36,16 @@ def _shell(name: str, methods: Sequence[str]) -> type:
 
         return call
 
+    def forward_stream(method: str) -> Callable[..., Any]:
+        async def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            async for part in getattr(self.inner, method)(*args, **kwargs):
+                yield part
+
+        return call
+
+    calls = {method: forward(method) for method in methods} | {method: forward_stream(method) for method in streams}
     # The name is shown in the names of processes.
-    return type(name, (), {"__init__": construct, "begin": begin} | {method: forward(method) for method in methods})
+    return type(name, (), {"__init__": construct, "begin": begin} | calls)
 
 
 class EarlyActor:
@@ -44,6 +55,7 @@ class EarlyActor:
         name: Name of the class.
         methods: Names of the methods that others call.
         load: Imports the class. Runs in the actor's process; it and its module must be light to import.
+        streams: Names of the methods that are asynchronous generators; they are not among `methods`.
         prepare: What the early actor does next while it waits.
         after: An early actor that has to be ready before this one begins, so that the two do not compete.
         options: Ray's options of the early actor.
@@ -56,12 +68,13 @@ class EarlyActor:
         load: Callable[[], type],
         /,
         *,
+        streams: Sequence[str] = (),
         prepare: Callable[[], None] | None = None,
         after: EarlyActor | None = None,
         **options: Any,
     ):
         self._load, self._options, self._early_options = load, {}, options
-        self._early = ray.remote(_shell(name, methods)).options(**options).remote(load, prepare, after and after.loaded)
+        self._early = ray.remote(_shell(name, methods, streams)).options(**options).remote(load, prepare, after and after.loaded)
         self.loaded = self._early.__ray_ready__.remote()
 
     def options(self, **options: Any) -> EarlyActor:

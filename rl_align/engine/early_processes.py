@@ -14,13 +14,14 @@ from .rollout_server import inspect_model
 
 #: verl's `max_concurrency` of a server with fewer sequences than this.
 MAX_CONCURRENCY = 1000
-#: Public methods of each class; `tests/test_cpu_contract.py` compares them with the classes.
+#: Public methods of each class, and those that stream; `tests/test_cpu_contract.py` compares them with the classes.
 SERVER_METHODS = (
     "abort_all_requests", "abort_request", "clear_kv_cache", "collective_rpc", "generate", "generate_group",
     "get_master_address", "get_rollout_config", "get_server_address", "launch_server", "open_submission_gate",
     "release_kv_cache", "resume_engine_generation", "resume_generation", "resume_kv_cache", "run_headless", "run_server",
     "set_global_steps", "set_pd_peer", "sleep", "start_profile", "stop_profile", "wait_for_requests_to_drain", "wake_up",
 )  # fmt: skip
+SERVER_STREAMS = ("stream_group",)
 WORKER_METHODS = ("generate_sequences",)
 ROUTER_METHODS = (
     "acquire_server", "add_servers", "clear_sticky_cache", "get_all_servers", "get_inflight_count", "get_status",
@@ -42,7 +43,8 @@ def start(model: str) -> None:
     global server, worker, router
     variables = dict.fromkeys(env.NOSET, "1") | env.of_rollout_server()
     options = {"name": "vllm_server_0_0", "runtime_env": {"env_vars": variables}, "max_concurrency": MAX_CONCURRENCY}
-    server = EarlyActor("GroupHttpServer", SERVER_METHODS, load_server, prepare=partial(inspect_model, model), **options)
+    prepare = partial(inspect_model, model)
+    server = EarlyActor("GroupHttpServer", SERVER_METHODS, load_server, streams=SERVER_STREAMS, prepare=prepare, **options)
     worker = EarlyActor("GroupAgentLoopWorker", WORKER_METHODS, load_worker, after=server)
     router = EarlyActor("GlobalRequestLoadBalancer", ROUTER_METHODS, load_router, after=worker)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 from verl.experimental.agent_loop.agent_loop import register
@@ -28,36 +28,42 @@ from .scoring import Scored
 class EpisodeLoop(ResponderLoop):
     """One policy in both seats. Rows carry the responder's messages; the rewriter's differ in the system message only."""
 
+    hands_on = True
     # Set by the worker:
     originals: int = 4
     answers: int = 2
 
     async def run_group(self, server: Any, sampling_params: dict[str, Any], n: int, row: dict[str, Any]) -> list[Text]:
         """Samples and scores the texts of one prompt, at most `n`; a rewrite that cannot be handed on has no answers."""
-        scorer: EpisodeScorer = self.scorer  # type: ignore[assignment]
         messages = list(row["raw_prompt"])
         rewrites = (n - self.originals) // (1 + self.answers)
         asked, rewriting = await asyncio.gather(self.prepare(messages), self.prepare(_as_rewriter(messages)))
-        answered, rewritten = await asyncio.gather(
-            self.sample(server, self.request(sampling_params, row), self.originals, asked),
-            self.sample(server, self.request(sampling_params, row, 1), rewrites, rewriting),
-        )
-        before = [_timed(scorer.response, row, s.text, len(s.tokens), s.truncated) for s in answered]
-        texts = [
-            Text(asked, self.output(row, asked, sample, Seat.RESPONDER, told, cost), session)
-            for session, (sample, ((told, _), cost)) in enumerate(zip(answered, before, strict=True))
-        ]
-        known = [response for (_, response), _ in before]
-        episodes = await asyncio.gather(
-            *(
-                self._episode(server, sampling_params, row, rewriting, sample, len(texts) + k, known)
-                for k, sample in enumerate(rewritten)
-            )
-        )
-        texts += [text for episode in episodes for text in episode]
+        answering = asyncio.ensure_future(self._answers(server, sampling_params, row, asked))
+
+        async def episode(index: int, sample: Sample) -> list[Text]:
+            return await self._episode(server, sampling_params, row, rewriting, sample, self.originals + index, answering)
+
+        try:
+            request = self.request(sampling_params, row, 1)
+            episodes = await self.each(server, request, rewrites, rewriting, episode)
+            texts = (await answering)[0] + [text for texts in episodes for text in texts]
+        finally:
+            answering.cancel()  # does nothing to what has ended
         if texts and self.canaries_every and row["global_steps"] % self.canaries_every == 0:
             texts[0].output.extra_fields["rl"]["canaries"] = await self._score_canaries(row)
         return texts
+
+    async def _answers(
+        self, server: Any, sampling_params: dict[str, Any], row: dict[str, Any], asked: Prompt
+    ) -> tuple[list[Text], list[Response]]:
+        """The answers to the prompt itself, scored, and what was read out of them."""
+        scorer: EpisodeScorer = self.scorer  # type: ignore[assignment]
+        texts, responses = [], []
+        for session, sample in enumerate(await self.sample(server, self.request(sampling_params, row), self.originals, asked)):
+            (told, response), cost = _timed(scorer.response, row, sample.text, len(sample.tokens), sample.truncated)
+            texts.append(Text(asked, self.output(row, asked, sample, Seat.RESPONDER, told, cost), session))
+            responses.append(response)
+        return texts, responses
 
     async def _episode(
         self,
@@ -67,9 +73,9 @@ class EpisodeLoop(ResponderLoop):
         rewriting: Prompt,
         sample: Sample,
         session: int,
-        before: Sequence[Response],
+        answering: Awaitable[tuple[list[Text], list[Response]]],
     ) -> list[Text]:
-        """A rewrite and the answers to it."""
+        """A rewrite and the answers to it; its worth needs the answers to the prompt itself."""
         scorer: EpisodeScorer = self.scorer  # type: ignore[assignment]
         rewrite = None if sample.truncated else parse_rewrite(sample.text).rewrite
         answers: list[tuple[Sample, tuple[Scored, Response], float]] = []
@@ -83,9 +89,8 @@ class EpisodeLoop(ResponderLoop):
                     told, cost = _timed(scorer.response, row, given.text, len(given.tokens), given.truncated, True)
                     answers.append((given, told, cost))
         after = [response for _, (_, response), _ in answers]
-        told, cost = _timed(
-            scorer.rewrite, row, sample.text, len(sample.tokens), sample.truncated, before, after, too_long
-        )
+        _, before = await answering
+        told, cost = _timed(scorer.rewrite, row, sample.text, len(sample.tokens), sample.truncated, before, after, too_long)
         texts = [Text(rewriting, self.output(row, rewriting, sample, Seat.REWRITER, told, cost), session)]
         for index, (given, (worth, _), seconds) in enumerate(answers, start=1):
             output = self.output(row, prompt, given, Seat.RESPONDER, worth, seconds)

@@ -1,4 +1,4 @@
-"""verl's vLLM server with one more call: all siblings of a prompt in one request.
+"""verl's vLLM server with two more calls: all siblings of a prompt in one request, together or each as it lands.
 
 One request with `n` samples costs one RPC, one image preprocessing and one prompt instead of `n`; on a CPU that halves the time of
 generation. Put in by `RolloutReplicaRegistry.register("vllm", load_replica)`, verl's public registry.
@@ -7,6 +7,7 @@ generation. Put in by `RolloutReplicaRegistry.register("vllm", load_replica)`, v
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -16,25 +17,25 @@ from uuid import uuid4
 
 
 @dataclass
-class GroupOutput:
-    """What `generate_group` returns, one entry a sibling.
+class Sibling:
+    """One sampled text of a group.
 
     Attributes:
         token_ids: Generated tokens, end token included.
         log_probs: Log-probability of each under the sampling distribution.
-        finished: Whether the sibling ended by itself, not by length.
+        finished: Whether it ended by itself, not by length.
         global_steps: Version of the weights.
     """
 
-    token_ids: list[list[int]]
-    log_probs: list[list[float]]
-    finished: list[bool]
+    token_ids: list[int]
+    log_probs: list[float]
+    finished: bool
     global_steps: int
 
 
 @cache
 def load_replica() -> type:
-    """The replica class whose server has `generate_group`. Imports vLLM."""
+    """The replica class whose server has `generate_group` and `stream_group`. Imports vLLM."""
     import ray
     from verl.workers.rollout.vllm_rollout.vllm_async_server import (
         SamplingParams,
@@ -50,12 +51,30 @@ def load_replica() -> type:
     class GroupHttpServer(vLLMHttpServer):
         async def generate_group(
             self, prompt_ids: list[int], sampling_params: dict[str, Any], n: int, image_data: list | None = None
-        ) -> GroupOutput:
+        ) -> list[Sibling]:
             """Samples `n` siblings of one prompt. Raises ValueError when the prompt leaves no room."""
+            result = None
+            async for output in self._generate(prompt_ids, sampling_params, n, image_data, RequestOutputKind.FINAL_ONLY):
+                result = output
+            return [self._sibling(o) for o in sorted(result.outputs, key=lambda o: o.index)]
+
+        async def stream_group(
+            self, prompt_ids: list[int], sampling_params: dict[str, Any], n: int, image_data: list | None = None
+        ) -> AsyncIterator[tuple[int, Sibling]]:
+            """As `generate_group`, but yields each sibling, with its index, as soon as it has ended."""
+            # Without the interval vLLM would hand over every token.
+            whole = {"stream_interval": self.config.max_model_len + 1}
+            async for output in self._generate(prompt_ids, sampling_params | whole, n, image_data, RequestOutputKind.CUMULATIVE):
+                for sibling in output.outputs:
+                    if sibling.finished():
+                        yield sibling.index, self._sibling(sibling)
+
+        def _generate(
+            self, prompt_ids: list[int], sampling_params: dict[str, Any], n: int, image_data: list | None, kind: Any
+        ) -> AsyncIterator[Any]:
             room = self.config.max_model_len - len(prompt_ids)
             if room < 1:
                 raise ValueError(f"the prompt has {len(prompt_ids)} tokens, the model's context {self.config.max_model_len}")
-            request_id = uuid4().hex
             params = dict(sampling_params)
             params.pop("logprobs", None)
             params.setdefault("ignore_eos", self.config.ignore_eos)
@@ -64,21 +83,20 @@ def load_replica() -> type:
                 max_tokens=min(params.pop("max_tokens", self.config.response_length), room),
                 logprobs=0,
                 detokenize=False,
-                output_kind=RequestOutputKind.FINAL_ONLY,
+                output_kind=kind,
                 **params,
             )
             prompt = TokensPrompt(
                 prompt_token_ids=qwen2_5_vl_dedup_image_tokens(list(prompt_ids), self.model_config.processor),
                 multi_modal_data={"image": image_data} if image_data else {},
             )
-            result = None
-            async for output in self.engine.generate(prompt=prompt, sampling_params=params, request_id=request_id):
-                result = output
-            siblings = sorted(result.outputs, key=lambda o: o.index)
-            return GroupOutput(
-                token_ids=[list(o.token_ids) for o in siblings],
-                log_probs=[[lp[t].logprob for t, lp in zip(o.token_ids, o.logprobs, strict=True)] for o in siblings],
-                finished=[o.finish_reason == "stop" for o in siblings],
+            return self.engine.generate(prompt=prompt, sampling_params=params, request_id=uuid4().hex)
+
+        def _sibling(self, output: Any) -> Sibling:
+            return Sibling(
+                token_ids=list(output.token_ids),
+                log_probs=[lp[t].logprob for t, lp in zip(output.token_ids, output.logprobs, strict=True)],
+                finished=output.finish_reason == "stop",
                 global_steps=self.global_steps,
             )
 

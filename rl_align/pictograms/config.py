@@ -88,8 +88,8 @@ class RewriterTeacherConfig:
     seed: int = 7
     missed_share: float = 0.25
     meddling_share: float = 0.25
-    error_low: float = 0.6
-    error_high: float = 0.85
+    error_low: float = 0.35
+    error_high: float = 0.65
 
 
 def check(cfg: PictogramsConfig) -> None:
