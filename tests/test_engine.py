@@ -16,7 +16,7 @@ CORRELATION = "training/rollout_actor_probs_pearson_corr"
 def test_sft_then_grpo_killed_and_resumed(tmp_path, run_command):
     folder = tmp_path / "run"
     overrides = [
-        f"folder={folder}", "evaluate=false", "pictograms.train=96", "pretrain.steps=0", "model.size=1m",
+        f"folder={folder}", "seats=[responder]", "evaluate=false", "pictograms.train=96", "pretrain.steps=0", "model.size=1m",
         "sft.steps=6", "sft.save_every=3",
         "grpo.steps=3", "grpo.save_every=1", "grpo.correlation_every=1", "grpo.max_response_tokens=48",
     ]  # fmt: skip

@@ -16,7 +16,7 @@ CONFIG = ROOT / "experiments" / "pictograms" / "smoke.yaml"
 
 def _overrides(folder, fake: Fake) -> list[str]:
     return [
-        f"folder={folder}", "evaluate=false", "pictograms.train=96", "pretrain.steps=0", "model.size=1m",
+        f"folder={folder}", "seats=[responder]", "evaluate=false", "pictograms.train=96", "pretrain.steps=0", "model.size=1m",
         "sft.steps=150", "sft.save_every=150", "grpo.steps=2", "grpo.max_response_tokens=96",
         "reward.truncated=score", "reward.format_gate=false", "panel.canaries_every=1",
         "reward.composition=weighted", "judges.judges={refusal: {min_calls: 10}}",

@@ -12,7 +12,7 @@ from rl_align.runfiles.ledger import Ledger
 pytestmark = pytest.mark.slow
 CONFIG = ROOT / "experiments" / "pictograms" / "smoke.yaml"
 SMALL = [
-    "pictograms.train=256", "model.size=1m", "pretrain.steps=0", "sft.steps=30", "sft.save_every=5",
+    "seats=[responder]", "pictograms.train=256", "model.size=1m", "pretrain.steps=0", "sft.steps=30", "sft.save_every=5",
     "grpo.steps=6", "grpo.save_every=1",
     "grpo.max_response_tokens=48", "eval.limit=16", "eval.max_tokens=64",
 ]  # fmt: skip

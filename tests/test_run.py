@@ -14,13 +14,13 @@ from rl_align.pipeline.evaluate import evaluate
 from rl_align.pipeline.report import load_run
 from rl_align.pipeline.run import Run, run
 
-QUICKSTART = "experiments/pictograms/quickstart.yaml"
+RESPONDER = "experiments/pictograms/responder.yaml"
 REAL_INPUTS = "experiments/pictograms/real_inputs.yaml"
 GPU = "experiments/qwen/qwen2_5_vl_7b.yaml"
 
 
 def stages(*overrides):
-    work = Run(resolve(load_config(RunConfig, QUICKSTART, list(overrides))))
+    work = Run(resolve(load_config(RunConfig, RESPONDER, list(overrides))))
     return {stage.name: stage for stage in work.stages()}
 
 
@@ -52,7 +52,7 @@ def test_a_judge_may_be_all_that_is_paid_and_is_part_of_what_the_stage_depends_o
 
 
 def test_one_seed_changes_every_section():
-    base, other = (resolve(load_config(RunConfig, QUICKSTART, [f"seed={s}"])) for s in (0, 5))
+    base, other = (resolve(load_config(RunConfig, RESPONDER, [f"seed={s}"])) for s in (0, 5))
     for name in ("pictograms", "teacher", "model", "pretrain", "sft", "grpo", "eval"):
         assert getattr(other, name).seed - getattr(base, name).seed == 5
 
@@ -84,7 +84,7 @@ def test_one_seed_changes_every_section():
 )
 def test_what_cannot_work_is_refused_by_name(override, named):
     with pytest.raises(UserError, match=named.replace(".", r"\.")):
-        resolve(load_config(RunConfig, QUICKSTART, [override]))
+        resolve(load_config(RunConfig, RESPONDER, [override]))
 
 
 def test_real_records_that_are_not_there_are_missed_before_anything_starts():
@@ -93,7 +93,7 @@ def test_real_records_that_are_not_there_are_missed_before_anything_starts():
 
 
 def test_a_dry_run_explains_and_writes_nothing(tmp_path, capsys):
-    run(QUICKSTART, [f"folder={tmp_path / 'r'}", "grpo.steps=10"], dry_run=True)
+    run(RESPONDER, [f"folder={tmp_path / 'r'}", "grpo.steps=10"], dry_run=True)
     text = capsys.readouterr().out
     assert "# stage data: runs (first time)" in text and "# stage rows: runs when its inputs are made" in text
     assert "# grpo: 10 steps × 16 prompts × 8 rollouts = 1280 rollouts" in text and "memory (estimate)" in text
@@ -113,7 +113,7 @@ def test_a_folder_that_is_no_run_is_named(tmp_path):
 
 def test_another_measurement_changes_nothing_but_how_is_measured(tmp_path):
     """Lock: `rl-align eval RUN eval.limit=8` once replaced the run's full results."""
-    config = replace(resolve(load_config(RunConfig, QUICKSTART)), folder=str(tmp_path))
+    config = replace(resolve(load_config(RunConfig, RESPONDER)), folder=str(tmp_path))
     (tmp_path / "config.yaml").write_text(to_yaml(config))
     with pytest.raises(UserError, match="only settings of eval"):
         evaluate(tmp_path, ["eval.limit=8", "grpo.steps=1"])
