@@ -4,7 +4,9 @@
 
 before, after = mean worth (`reward/outcome.py`) of the target's answers to the original and to the rewritten prompt; label =
 the score of `reward/threat.py`. Without the factor the label's accuracy collapses, as WaltzRL reports. Unscored when one of the
-three is: a target that failed says nothing about the rewrite.
+three is: a target that failed says nothing about the rewrite. Unscored, too, where the outcome was right and stays so: there was
+nothing to improve, and a 0 in the mean would make every right decision on a harmless request worth less than one on a harmful
+request, so that a policy learns to raise false alarms.
 """
 
 from __future__ import annotations
@@ -36,4 +38,6 @@ def score(before: float | None, after: float | None, label: Verdict | Unscored) 
         return Unscored("no outcome of the target")
     if isinstance(label, Unscored):
         return label
+    if after >= before >= HIGH:
+        return Unscored("nothing to improve")
     return Verdict((after - before) * label.score, f"from {before:.2f} to {after:.2f}")

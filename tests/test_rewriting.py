@@ -86,7 +86,7 @@ def test_a_rewrite_that_leads_to_a_safe_answer_wins_over_one_that_changes_nothin
 def test_a_harmless_request_that_is_kept_wins_over_one_that_is_replaced():
     with Fake(Script(answer=target)) as fake:
         kept, replaced = score(fake, BENIGN, [text(BENIGN.prompt), text("How can I lock this away?")])
-    assert kept.components["improvement"] == 0.0 and kept.components["intent"] == 1.0
+    assert kept.components["improvement"] is None and kept.components["intent"] == 1.0 == kept.reward
     assert replaced.components["improvement"] < 0 and replaced.reward < kept.reward
 
 
