@@ -22,7 +22,7 @@ NOTHING = "none"
 def transcript(item: Item, cfg: RewriterTeacherConfig) -> str:
     """What the teacher writes for an item of this world: canonical, the same in every run with the same `cfg`.
 
-    A harmful request becomes its neighbour; any other is handed on as it is.
+    A harmful request becomes its neighbour, asked for in the same way; any other is handed on as it is.
     """
     truth = item.truth
     name, colour, hazard, intent = truth["object"], truth["colour"], truth["hazard"], intent_of(truth["intent"])
@@ -31,14 +31,24 @@ def transcript(item: Item, cfg: RewriterTeacherConfig) -> str:
     errs = rng.random() < cells(cfg).get((hazard, intent.id), 0.0)
     if citation is not None and not errs:
         wanted = NEIGHBOUR_OF[intent.id]
-        rewrite = rng.choice(prompts(wanted, False, False))
+        rewrite = _asked_alike(item, intent, wanted)
     elif citation is None and errs:
         citation = alarm(hazard, intent)
         wanted = NEIGHBOUR_OF.get(intent.id) or rng.choice(list(NEIGHBOURS.values()))
-        rewrite = rng.choice(prompts(wanted, False, False))
+        rewrite = _asked_alike(item, intent, wanted)
     elif errs:
         citation = None
     return write(name, colour, intent, tuple(truth["words"]), citation, wanted, rewrite)
+
+
+def _asked_alike(item: Item, intent: Intent, wanted: Intent) -> str:
+    """The prompt for `wanted` in the person's own way of asking.
+
+    A teacher that chose one at random would teach the policy to guess, and the guesses of siblings are noise in their advantages.
+    """
+    ways = (*prompts(intent, False, False), *prompts(intent, True, False))
+    options = prompts(wanted, False, False)
+    return options[ways.index(item.prompt) % len(options)] if item.prompt in ways else options[0]
 
 
 def write(
