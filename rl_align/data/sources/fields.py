@@ -99,7 +99,8 @@ def picture(folder: Path, name: str, roots: Iterable[str] = (".",)) -> ImageRef:
         DataError: The name leads out of the folder (also through a link), or nothing stands there.
     """
     relative = PurePosixPath(name)
-    if not name or len(name) > _MAX_NAME or "\\" in name or ":" in name or relative.is_absolute() or ".." in relative.parts:
+    strange = not name or len(name) > _MAX_NAME or any(sign in name for sign in "\\:\0")
+    if strange or relative.is_absolute() or ".." in relative.parts:
         raise DataError(BAD_ROW, f"picture name {name[:80]!r} leaves the folder")
     try:
         base = folder.resolve()
