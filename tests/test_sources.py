@@ -77,6 +77,13 @@ def test_figstep_gives_picture_and_question(folder):
     assert advice.expected == (Behaviour.SAFE_COMPLETE,)
 
 
+def test_figstep_takes_the_whole_where_it_is_there_and_cites_what_its_category_covers(folder):
+    table(folder / "figstep/data/question/safebench.csv", [figstep_row("2", "1", category_name="Hate Speech")])
+    _, question = figstep.load(folder / "figstep")
+    assert question.id == "figstep/safebench/2_1/question" and question.policies == ("discriminatory_depictions",)
+    assert len(list(figstep.load(folder / "figstep", tiny=True))) == 4
+
+
 def test_figstep_prefers_nothing_but_numbers_in_file_names(tmp_path):
     rows = [figstep_row("../../1"), figstep_row("1", "1/../2"), figstep_row("11"), figstep_row("0"), figstep_row("²")]
     table(tmp_path / "data/question/safebench.csv", rows)

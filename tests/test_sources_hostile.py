@@ -183,6 +183,15 @@ def test_broken_json_is_an_error_with_its_place(tmp_path, content, message):
     assert "a.json" in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_keys_that_are_no_ids_cost_their_row_alone(tmp_path):
+    tree(tmp_path / "a.json", {"x" * 201: {}, "\ud800": {}, "a\nb": {}, "é": {}, "1": 3})
+    rows = list(tables.read_records(tmp_path / "a.json", "d"))
+    assert [name for name, _ in rows] == ["0", "1", "2", "é", "1"]
+    assert [row.item if isinstance(row, Dropped) else row for _, row in rows] == [
+        "d/a.json:0", "d/a.json:1", "d/a.json:2", {}, "d/a.json:1",
+    ]  # fmt: skip
+
+
 def test_json_is_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr(tables, "MAX_JSON_BYTES", 10)
     (tmp_path / "a.json").write_text(json.dumps(list(range(10))))

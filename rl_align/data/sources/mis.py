@@ -26,11 +26,10 @@ def load(folder: Path) -> Iterator[Item | Dropped]:
     Raises:
         UserError: None of the files is there, or one is broken.
     """
-    for split in _SPLITS:
-        for path in folder.glob(f"mis_{split}*.json"):
-            for number, row in read_records(path, DATASET):
-                yield attempt(_item, f"{DATASET}/{split}/{number}", row, folder, split)
-    files(folder, *(f"mis_{split}*.json" for split in _SPLITS), dataset=DATASET)
+    for path in files(folder, *(f"mis_{split}*.json" for split in _SPLITS), dataset=DATASET):
+        split = next(name for name in _SPLITS if path.name.startswith(f"mis_{name}"))
+        for number, row in read_records(path, DATASET):
+            yield attempt(_item, f"{DATASET}/{split}/{number}", row, folder, split)
 
 
 def _item(key: str, row: Row, folder: Path, split: str) -> Item:

@@ -14,6 +14,7 @@ from rl_align.errors import UserError
 BAD_ROW = "bad_row"
 #: JSON is read whole; the largest such file of a known dataset has some 30 MB.
 MAX_JSON_BYTES = 512 * 2**20
+_MAX_KEY = 200
 #: Rows of a parquet file decoded at once: pictures make them large.
 _BATCH = 32
 
@@ -115,11 +116,14 @@ def numbered(tree: Any, where: str) -> Iterator[tuple[str, Row | Dropped]]:
     if not isinstance(tree, (list, dict)):
         yield where, Dropped(where, BAD_ROW, f"{type(tree).__name__} where a list of rows belongs")
         return
-    for key, row in tree.items() if isinstance(tree, dict) else enumerate(tree):
-        if isinstance(row, dict):
-            yield str(key), row
-        else:
-            yield str(key), Dropped(f"{where}:{key}", BAD_ROW, f"{type(row).__name__} where an object belongs")
+    for number, key in enumerate(tree):
+        name, row = (key, tree[key]) if isinstance(tree, dict) else (str(number), key)
+        if len(name) > _MAX_KEY or not name.isprintable():
+            name = str(number)
+            row = Dropped(f"{where}:{number}", BAD_ROW, "its key is too long or not printable")
+        elif not isinstance(row, dict):
+            row = Dropped(f"{where}:{name}", BAD_ROW, f"{type(row).__name__} where an object belongs")
+        yield name, row
 
 
 def read_lines(path: Path, dataset: str) -> Iterator[Row | Dropped]:
