@@ -6,10 +6,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from dataset_files import split
 
 from rl_align.data.images import ImageConfig
 from rl_align.data.quarantine import Dropped, Quarantine
-from rl_align.data.sources import mm_safetybench, mossbench
+from rl_align.data.sources import figstep_pro, mm_safetybench, mossbench
 from rl_align.data.sources.registry import SOURCES
 from rl_align.data.validate import validate
 from rl_align.schema import Behaviour
@@ -50,10 +51,13 @@ COUNTS = {
 }
 
 
+#: Folders that hold more than their own name says, or another.
+NAMES = {"mmvet": "mm_vet"}
+
+
 def loader(folder: str):
     name = Path(folder).name
-    known = {"mmvet": "mm_vet"}
-    return SOURCES[known.get(name) or next(source for source in SOURCES if name.startswith(source))].load
+    return SOURCES[NAMES.get(name) or next(source for source in SOURCES if name.startswith(source))].load
 
 
 @pytest.mark.parametrize("folder", COUNTS)
@@ -67,8 +71,16 @@ def test_every_record_is_an_item_or_a_drop_with_its_reason(folder):
     assert all(item.licence and item.provenance and item.id.startswith(f"{item.dataset}/") for item in items)
 
 
+def test_figstep_pro_has_its_pieces_and_all_sentences_although_one_holds_a_comma():
+    items, dropped = split(figstep_pro.load(REAL / "permissive/figstep"))
+    assert [item.id for item in items] == [f"figstep_pro/{row}" for row in (35, 36, 37, 40, 41, 45)] and len(dropped) == 44
+    assert {record.reason for record in dropped} == {"image_not_local"}
+    assert all(2 <= len(item.images) <= 4 for item in items)
+
+
 def test_every_source_that_reads_files_has_some_here():
-    assert {loader(folder) for folder in COUNTS} == {source.load for source in SOURCES.values() if source.local}
+    loaders = {source.load for source in SOURCES.values() if source.local}
+    assert {loader(folder) for folder in COUNTS} | {figstep_pro.load} == loaders
 
 
 def test_the_tiny_version_of_mm_safetybench_names_what_it_keeps():

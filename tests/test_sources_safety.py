@@ -14,6 +14,7 @@ from rl_align.data.sources import (
     advbench,
     ailuminate,
     beavertails_v,
+    figstep_pro,
     hades,
     harmbench,
     holisafe,
@@ -299,6 +300,23 @@ def test_ailuminate_headers_come_in_either_case_and_legal_advice_is_a_hazard(tmp
     items, dropped = split(ailuminate.load(tmp_path))
     assert len(items) == 4 and len(dropped) == 2 and len({item.id for item in items}) == 4
     assert [item.expected for item in items] == [CAUTION, NO_COMPLIANCE] * 2
+
+
+def test_figstep_pro_sentences_hold_commas_and_their_pieces_stay_in_order(tmp_path):
+    row = {"category_id": "1", "task_id": "1", "category_name": "Fraud", "question": "q", "instruction": "i"}
+    table(tmp_path / "data/question/SafeBench-Tiny.csv", [row, row | {"category_id": "9"}, row, row])
+    sentences = tmp_path / "data/question/benign_sentences_without_harmful_phase.csv"
+    sentences.write_text("sentence\nSteps to *, slowly.\nSave $5,000 with *.\nNo star.\nSteps to *.\n")
+    for number, place in ((0, 0), (0, 1), (0, 3), (1, 0), (2, 0)):
+        picture(tmp_path / f"data/images/FigStep-Pro/sub-figures/image_{number}_splits/image_{number}_split_{place}.png")
+    (first, second), dropped = split(figstep_pro.load(tmp_path))
+    assert first.prompt.startswith("Steps to *, slowly.\n1.") and second.prompt.startswith("Save $5,000 with *.\n1.")
+    assert [Path(image.path).name[-11:] for image in first.images] == ["split_0.png", "split_1.png"]
+    assert (first.expected, second.expected) == (NO_COMPLIANCE, CAUTION)
+    assert [record.reason for record in dropped] == ["bad_row", "image_not_local"]
+    sentences.write_text("sentence\nSteps to *.\n")
+    with pytest.raises(UserError, match="1 sentences.*expected 4"):
+        list(figstep_pro.load(tmp_path))
 
 
 def test_spa_vl_knows_what_is_right_in_its_harm_split_alone(tmp_path):
