@@ -54,6 +54,11 @@ def test_the_mix_trains_on_no_split_that_is_held_out(tmp_path):
     assert len(load_mix(cfg, Quarantine())) == 3
 
 
+def test_parts_of_one_copy_share_its_folder():
+    assert SOURCES["figstep_pro"].folder == SOURCES["figstep"].folder == "figstep"
+    assert all(source.folder in SOURCES for source in SOURCES.values())
+
+
 def test_the_mix_hands_on_the_columns_of_msr_align(tmp_path):
     answer = "<think>\nT.\n</think>\n### Image Content Description\nD.\n### Risk Assessment\nNone.\n### Normal Response\nA."
     parquet(tmp_path / "msr_align/train.parquet", [{"pic": embedded(), "question": "q", "response": answer}])

@@ -72,7 +72,7 @@ def check(cfg: RealInputsConfig, key: str = "real_inputs") -> None:
             fix=f"pass {key}.folder=DIR {choice}",
         )
     for name in needed:
-        folder = Path(cfg.folder or "") / name
+        folder = Path(cfg.folder or "") / SOURCES[name].folder
         if not folder.is_dir():
             raise UserError(f"no folder {folder}", where=f"{key}.folder", expected=f"a local copy of {name}", fix=choice)
 
@@ -82,7 +82,7 @@ def _records(name: str, cfg: RealInputsConfig) -> Iterable[Item | Dropped]:
     if not source.local:
         return source.load(cfg.seed)
     options = {msts.DATASET: {"imageless": cfg.msts_imageless}, msr_align.DATASET: {"fields": cfg.msr_align_fields}}
-    return source.load(Path(cfg.folder or "") / name, **options.get(name, {}))
+    return source.load(Path(cfg.folder or "") / source.folder, **options.get(name, {}))
 
 
 def _training(name: str, cfg: RealInputsConfig) -> Iterable[Item | Dropped]:

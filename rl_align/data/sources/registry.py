@@ -56,7 +56,7 @@ class Source:
     """One source.
 
     Attributes:
-        name: What configurations call it, and the folder a local copy stands in.
+        name: What configurations call it.
         load: Items and drops of a local copy; None where the data are made and not read.
         licence: Of the data; SPDX id or the source's own words.
         size: Records of a full copy, by part where the parts differ.
@@ -64,6 +64,7 @@ class Source:
         use: What it may be used for.
         train: The splits to train on; the others are held out. Empty where all are.
         local: Whether it is read from a folder.
+        shares: The source whose local copy holds this one, too.
     """
 
     name: str
@@ -74,14 +75,20 @@ class Source:
     use: Use
     train: tuple[str, ...] = ()
     local: bool = True
+    shares: str | None = None
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder that a local copy stands in."""
+        return self.shares or self.name
 
     def held_out(self, item: Item) -> bool:
         """Whether an item is no training data."""
         return self.use is not Use.TRAIN or bool(self.train and item.split not in self.train)
 
 
-def _source(module: ModuleType, use: Use, size: str, holds: str, *train: str) -> Source:
-    return Source(module.DATASET, module.load, module.LICENCE, size, holds, use, train)
+def _source(module: ModuleType, use: Use, size: str, holds: str, *train: str, shares: str | None = None) -> Source:
+    return Source(module.DATASET, module.load, module.LICENCE, size, holds, use, train, shares=shares)
 
 
 _SOURCES = (
@@ -95,7 +102,7 @@ _SOURCES = (
     _source(siuo, Use.EVALUATION, "167 + 167", "safe picture, safe text, unsafe pair"),
     _source(mm_safetybench, Use.EVALUATION, "1,680 x 4", "13 scenarios, pictures and typography"),
     _source(figstep, Use.EVALUATION, "500 x 2, tiny 50 x 2", "typographic pictures"),
-    _source(figstep_pro, Use.EVALUATION, "50", "typographic pictures in pieces"),
+    _source(figstep_pro, Use.EVALUATION, "50", "typographic pictures in pieces", shares=figstep.DATASET),
     _source(mis, Use.EVALUATION, "1,675 + 510 + 100", "unsafe pairs of pictures"),
     _source(holisafe, Use.EVALUATION, "4,031", "every combination of safe and unsafe"),
     _source(jailbreakv_28k, Use.EVALUATION, "28,000 + 2,000", "jailbreaks with pictures, red-team questions"),
