@@ -12,9 +12,13 @@ from dataset_files import parquet, picture, split, table, tree
 
 from rl_align.data.quarantine import DataError, Dropped
 from rl_align.data.sources import (
+    advbench,
+    ailuminate,
     beavertails_v,
     hades,
+    harmbench,
     holisafe,
+    jailbreakv_28k,
     mathvista,
     mis,
     mm_safetybench,
@@ -23,11 +27,14 @@ from rl_align.data.sources import (
     mossbench,
     msr_align,
     mssbench,
+    or_bench,
     scienceqa,
     siuo,
     spa_vl,
+    strong_reject,
     tables,
     vlguard,
+    wildjailbreak,
 )
 from rl_align.data.sources.fields import embedded, flag, ident, optional, text, texts
 from rl_align.data.sources.fields import picture as find_picture
@@ -60,7 +67,7 @@ JSON = {
 def test_no_row_of_json_stops_a_loader_and_none_is_lost(tmp_path, module):
     name, keys = JSON[module]
     rng = random.Random(module.DATASET)
-    rows = [{key.replace("\u00a0", " "): rng.choice(VALUES) for key in keys.split()} for _ in range(300)]
+    rows = [{key.replace("\u00a0", " "): rng.choice(VALUES) for key in keys.split()} for _ in range(600)]
     rows += [value for value in VALUES if not isinstance(value, dict)]
     tree(tmp_path / name, rows)
     picture(tmp_path / "x"), picture(tmp_path / "A")
@@ -97,6 +104,27 @@ def test_no_row_of_parquet_stops_a_loader_and_none_is_lost(tmp_path, module):
     column = "image_1" if module is mmmu else "image"
     parquet(tmp_path / name, [{k: rng.choice(TEXTS) for k in keys.split()} | {column: rng.choice(IMAGES)} for _ in range(300)])
     assert len(list(module.load(tmp_path))) == 300
+
+
+CSV = {
+    advbench: ("harmful_behaviors.csv", "goal target"),
+    ailuminate: ("airr_official_x.csv", "release_prompt_id prompt_text hazard persona locale"),
+    harmbench: ("harmbench_behaviors_multimodal_all.csv", "Behavior BehaviorID ImageFileName Tags SemanticCategory"),
+    jailbreakv_28k: ("JailBreakV_28K.csv", "id jailbreak_query redteam_query format policy image_path"),
+    or_bench: ("or-bench-80k.csv", "prompt category"),
+    strong_reject: ("strongreject_dataset.csv", "category source forbidden_prompt"),
+    wildjailbreak: ("train.tsv", "vanilla adversarial completion data_type"),
+}
+
+
+@pytest.mark.parametrize("module", CSV, ids=lambda module: module.DATASET)
+def test_no_row_of_a_table_stops_a_loader_and_none_is_lost(tmp_path, module):
+    name, keys = CSV[module]
+    rng = random.Random(module.DATASET)
+    words = ["", " ", "x", "../x", "/x", "NaN", "1", "figstep", "vanilla_benign", "prv", 'a "b"\n,c\td', "é" * 1000, "\ufeff\u202e"]
+    rows = [{key: rng.choice(words) for key in keys.split()} for _ in range(1000)]
+    table(tmp_path / name, rows, "\t" if name.endswith("tsv") else ",")
+    assert len(list(module.load(tmp_path))) == 1000
 
 
 def test_text_of_parquet_that_is_not_utf_8_costs_its_row_alone(tmp_path):
