@@ -101,6 +101,10 @@ def _make(a: argparse.Namespace) -> None:
     print(f"written to {a.out}")
 
 
+def _list(a: argparse.Namespace) -> None:
+    print("\n".join(_lazy("rl_align.data.sources.registry:table")()))
+
+
 def _sheet(a: argparse.Namespace) -> None:
     load, config = _lazy("rl_align.config:load_config"), _lazy("rl_align.pictograms.config:PictogramsConfig")
     _lazy("rl_align.pictograms.sheet:sheet")(a.out, load(config, a.config, a.overrides))
@@ -185,8 +189,9 @@ def _parser() -> argparse.ArgumentParser:
     _config(ablate)
     ablate.add_argument("--dry-run", action="store_true", help="print the runs, and start nothing")
 
-    data = _add(commands, "data", None, "make datasets", "data make pictograms --out data/pictograms train=4000")
+    data = _add(commands, "data", None, "make and list datasets", "data make pictograms --out data/pictograms")
     actions = data.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
+    _add(actions, "list", _list, "sources of data: use allowed, licence, size", "data list")
     make = _add(actions, "make", _make, "write a dataset as parquet", "data make pictograms --out data/pictograms")
     make.add_argument("world", choices=["pictograms"], help="which dataset")
     _world(make, "data/pictograms", "folder of the parquet files")

@@ -22,6 +22,7 @@ from rl_align.schema import Behaviour, ImageRef, Item, RiskModality
 REAL = Path(__file__).resolve().parents[2] / "shared" / "realdata" / "permissive"
 real_files = pytest.mark.skipif(not REAL.is_dir(), reason=f"no real dataset files at {REAL}")
 
+FOUR = {"sources": ["figstep", "xstest", "msts", "special"], "benchmarks": True}
 TINY = ImageConfig(max_pixels=7056, min_pixels=3136, multiple_of=28)
 SAFE = (Behaviour.REFUSE, Behaviour.SAFE_COMPLETE)
 
@@ -74,6 +75,13 @@ def test_figstep_gives_picture_and_question(folder):
     assert whole.expected == question.expected == SAFE and whole.harmful and question.harmful
     assert dropped == Dropped("figstep/safebench-tiny/9_1/picture", figstep.IMAGE_NOT_LOCAL, "query_ForbidQI_9_1_6.png")
     assert advice.expected == (Behaviour.SAFE_COMPLETE,)
+
+
+def test_figstep_takes_the_whole_where_it_is_there_and_cites_what_its_category_covers(folder):
+    table(folder / "figstep/data/question/safebench.csv", [figstep_row("2", "1", category_name="Hate Speech")])
+    _, question = figstep.load(folder / "figstep")
+    assert question.id == "figstep/safebench/2_1/question" and question.policies == ("discriminatory_depictions",)
+    assert len(list(figstep.load(folder / "figstep", tiny=True))) == 4
 
 
 def test_figstep_prefers_nothing_but_numbers_in_file_names(tmp_path):
@@ -198,14 +206,14 @@ def test_validate_drops_repeated_ids_bad_text_and_items_with_one_bad_picture_of_
 
 
 def test_the_mix_accounts_for_every_record_and_its_order_is_drawn_by_the_seed(folder, tmp_path):
-    cfg = RealInputsConfig(folder=str(folder), image=TINY)
+    cfg = RealInputsConfig(folder=str(folder), **FOUR, image=TINY)
     quarantine = Quarantine()
     items = load_mix(cfg, quarantine)
     records = 4 + 2 + 4 + len(list(special.load()))
     assert len(items) + len(quarantine) == records
     assert {item.dataset for item in items} == {"figstep", "xstest", "msts", "special"}
     assert load_mix(cfg, Quarantine()) == items
-    other = load_mix(RealInputsConfig(folder=str(folder), image=TINY, seed=1), Quarantine())
+    other = load_mix(RealInputsConfig(folder=str(folder), **FOUR, image=TINY, seed=1), Quarantine())
     assert [item.id for item in other] != [item.id for item in items]
     write_items(tmp_path / "mix.parquet", items)
     assert read_items(tmp_path / "mix.parquet") == items
@@ -213,7 +221,7 @@ def test_the_mix_accounts_for_every_record_and_its_order_is_drawn_by_the_seed(fo
 
 def test_the_limit_of_a_source_is_counted(folder):
     quarantine = Quarantine()
-    items = load_mix(RealInputsConfig(folder=str(folder), image=TINY, per_source=1), quarantine)
+    items = load_mix(RealInputsConfig(folder=str(folder), **FOUR, image=TINY, per_source=1), quarantine)
     assert Counter(item.dataset for item in items) == {"figstep": 1, "xstest": 1, "msts": 1, "special": 1}
     assert quarantine.counts["over_limit"] == 2 + 1 + 2 + len(special.PICTURES) + 1 + len(special.SCRIPTS) + len(
         special.SPELT_TOKENS
@@ -222,7 +230,7 @@ def test_the_limit_of_a_source_is_counted(folder):
 
 def test_the_mix_without_a_folder(tmp_path):
     with pytest.raises(UserError, match=r"real\.folder: no folder is set.*pass real\.folder=DIR"):
-        load_mix(RealInputsConfig(), Quarantine(), key="real")
+        load_mix(RealInputsConfig(**FOUR), Quarantine(), key="real")
     items = load_mix(RealInputsConfig(sources=["special"], image=TINY), Quarantine())
     assert {item.dataset for item in items} == {"special"}
 
@@ -230,9 +238,12 @@ def test_the_mix_without_a_folder(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"folder": "nowhere"}, "real_inputs.folder: no folder nowhere/figstep"),
+        (FOUR | {"folder": "nowhere"}, "real_inputs.folder: no folder nowhere/figstep"),
         ({"sources": ["figstep", "mmbench"]}, "real_inputs.sources: unknown source 'mmbench'"),
         ({"sources": []}, "no sources"),
+        ({"sources": ["pictograms"]}, "unknown source 'pictograms'"),
+        ({"sources": ["mossbench"], "benchmarks": True}, "mossbench is for tests only: its makers forbid training on it"),
+        ({"sources": ["xstest"]}, "xstest is a benchmark.*real_inputs.benchmarks=true"),
         ({"sources": ["special"], "per_source": 0}, "real_inputs.per_source"),
         ({"sources": ["special"], "image": ImageConfig(max_pixels=10)}, "min_pixels"),
     ],
@@ -250,7 +261,7 @@ def test_the_config_is_structured():
 @real_files
 def test_real_files_give_the_counts_that_stand_in_them(tmp_path):
     quarantine = Quarantine()
-    items = load_mix(RealInputsConfig(folder=str(REAL), image=TINY), quarantine)
+    items = load_mix(RealInputsConfig(folder=str(REAL), **FOUR, image=TINY), quarantine)
     kept = Counter(item.dataset for item in items)
     assert kept == {"figstep": 50 + 14, "xstest": 450, "msts": 60, "special": kept["special"]}
     dropped = Counter((record.item.split("/")[0], record.reason) for record in quarantine.records)

@@ -9,13 +9,15 @@ from pathlib import Path
 
 from rl_align.data.images import ImageConfig
 from rl_align.data.quarantine import Dropped, Quarantine
-from rl_align.data.sources import figstep, msts, special, xstest
+from rl_align.data.sources import msr_align, msts, special
+from rl_align.data.sources.registry import SOURCES, Use
 from rl_align.data.validate import validate
 from rl_align.errors import UserError
 from rl_align.schema import Item
 
-OVER_LIMIT = "over_limit"
-SOURCES = (figstep.DATASET, xstest.DATASET, msts.DATASET, special.DATASET)
+OVER_LIMIT, HELD_OUT = "over_limit", "held_out"
+#: The sources that a mix can take.
+NAMES = tuple(name for name, source in SOURCES.items() if source.load)
 
 
 @dataclass
@@ -23,30 +25,44 @@ class RealInputsConfig:
     """Which real records join the mix.
 
     Attributes:
-        folder: Holds a local copy of each dataset under its name: figstep, xstest, msts. Not needed for `special`.
-        sources: Which of figstep, xstest, msts, special to take.
+        folder: Holds a local copy of each dataset under its name. Not needed for `special`.
+        sources: Which to take; `rl-align data list` shows them.
+        benchmarks: Take benchmarks and held-out splits, too. For trials of the path: what was trained on measures nothing.
         per_source: Most items of one source, drawn by `seed`; None takes all.
+        msr_align_fields: Column of image, question, response, policies or category of MSR-Align, where not a usual name.
         msts_imageless: Keep MSTS prompts whose picture is not there, without expected behaviour.
         image: Sizes that pictures are brought to.
         seed: Draws, order and stress items.
     """
 
     folder: str | None = None
-    sources: list[str] = field(default_factory=lambda: list(SOURCES))
+    sources: list[str] = field(default_factory=lambda: [special.DATASET])
+    benchmarks: bool = False
     per_source: int | None = None
+    msr_align_fields: dict[str, str] = field(default_factory=dict)
     msts_imageless: bool = False
     image: ImageConfig = field(default_factory=ImageConfig)
     seed: int = 0
 
 
 def check(cfg: RealInputsConfig, key: str = "real_inputs") -> None:
-    """Raises UserError naming the first value that no mix can be made from: an unknown source, a folder that is not there."""
-    if not cfg.sources or (unknown := [name for name in cfg.sources if name not in SOURCES]):
+    """Raises UserError naming the first value that no mix can be made from, such as a source that is no training data."""
+    if not cfg.sources or (unknown := [name for name in cfg.sources if name not in NAMES]):
         what = f"unknown source {unknown[0]!r}" if cfg.sources else "no sources"
-        raise UserError(what, where=f"{key}.sources", expected=f"some of {', '.join(SOURCES)}")
+        raise UserError(what, where=f"{key}.sources", expected=f"some of {', '.join(NAMES)}")
+    for name in cfg.sources:
+        if SOURCES[name].use is Use.TEST:
+            what = f"{name} is for tests only: its makers forbid training on it"
+            raise UserError(what, where=f"{key}.sources", fix="leave it out")
+        if SOURCES[name].use is Use.EVALUATION and not cfg.benchmarks:
+            raise UserError(
+                f"{name} is a benchmark: a model trained on it cannot be measured with it",
+                where=f"{key}.sources",
+                fix=f"leave it out, or set {key}.benchmarks=true for a trial",
+            )
     if cfg.per_source is not None and cfg.per_source < 1:
         raise UserError(f"{cfg.per_source} items", where=f"{key}.per_source", expected="at least 1, or null for all")
-    needed = [name for name in cfg.sources if name != special.DATASET]
+    needed = [name for name in cfg.sources if SOURCES[name].local]
     choice = f"or set {key}.sources to the ones that are there (special needs no folder)"
     if needed and cfg.folder is None:
         raise UserError(
@@ -56,21 +72,25 @@ def check(cfg: RealInputsConfig, key: str = "real_inputs") -> None:
             fix=f"pass {key}.folder=DIR {choice}",
         )
     for name in needed:
-        folder = Path(cfg.folder or "") / name
+        folder = Path(cfg.folder or "") / SOURCES[name].folder
         if not folder.is_dir():
             raise UserError(f"no folder {folder}", where=f"{key}.folder", expected=f"a local copy of {name}", fix=choice)
 
 
-def _source(name: str, cfg: RealInputsConfig) -> Iterable[Item | Dropped]:
-    if name == special.DATASET:
-        return special.load(cfg.seed)
-    folder = Path(cfg.folder or "") / name
-    if name == figstep.DATASET:
-        full = (folder / "data" / "question" / "safebench.csv").is_file()
-        return figstep.load(folder, tiny=not full)
-    if name == msts.DATASET:
-        return msts.load(folder, imageless=cfg.msts_imageless)
-    return xstest.load(folder)
+def _records(name: str, cfg: RealInputsConfig) -> Iterable[Item | Dropped]:
+    source = SOURCES[name]
+    if not source.local:
+        return source.load(cfg.seed)
+    options = {msts.DATASET: {"imageless": cfg.msts_imageless}, msr_align.DATASET: {"fields": cfg.msr_align_fields}}
+    return source.load(Path(cfg.folder or "") / source.folder, **options.get(name, {}))
+
+
+def _training(name: str, cfg: RealInputsConfig) -> Iterable[Item | Dropped]:
+    for record in _records(name, cfg):
+        if isinstance(record, Item) and not cfg.benchmarks and SOURCES[name].held_out(record):
+            yield Dropped(record.id, HELD_OUT, f"split {record.split}")
+        else:
+            yield record
 
 
 def load_mix(cfg: RealInputsConfig, quarantine: Quarantine, *, key: str = "real_inputs") -> list[Item]:
@@ -91,7 +111,7 @@ def load_mix(cfg: RealInputsConfig, quarantine: Quarantine, *, key: str = "real_
     rng = random.Random(cfg.seed)
     items: list[Item] = []
     for name in dict.fromkeys(cfg.sources):
-        found = list(validate(_source(name, cfg), cfg.image, quarantine))
+        found = list(validate(_training(name, cfg), cfg.image, quarantine))
         rng.shuffle(found)
         limit = len(found) if cfg.per_source is None else cfg.per_source
         for item in found[limit:]:

@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rl_align.data.quarantine import Dropped
+from rl_align.data.sources.fields import IMAGE_NOT_LOCAL, NO_COMPLIANCE
 from rl_align.data.sources.tables import BAD_ROW, read_table
 from rl_align.errors import UserError
-from rl_align.schema import Behaviour, ImageRef, Item, RiskModality
+from rl_align.policy.crosswalk import cited
+from rl_align.schema import ImageRef, Item, RiskModality
 
 DATASET = "msts"
 LICENCE = "CC-BY-4.0"
-IMAGE_NOT_LOCAL = "image_not_local"
 
 _COLUMNS = ("hazard_category", "case_id", "prompt_text", "prompt_type")
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -62,7 +63,7 @@ def load(folder: Path, *, imageless: bool = False) -> Iterator[Item | Dropped]:
                 "licence": LICENCE,
                 "provenance": f"{DATASET}: {table.name}",
             }
-            judged = {"expected": (Behaviour.REFUSE, Behaviour.SAFE_COMPLETE), "harmful": True}
+            judged = {"expected": NO_COMPLIANCE, "citations": cited("msts", row["hazard_category"]), "harmful": True}
             if not multimodal:
                 yield Item(images=(), modality=RiskModality.TEXT, **judged, **fields)
                 continue

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rl_align.data.quarantine import Dropped
+from rl_align.data.sources.fields import COMPLY, NO_COMPLIANCE
 from rl_align.data.sources.tables import BAD_ROW, read_table
-from rl_align.schema import Behaviour, Item, RiskModality
+from rl_align.schema import Item, RiskModality
 
 DATASET = "xstest"
 LICENCE = "CC-BY-4.0"
@@ -40,7 +41,7 @@ def load(folder: Path) -> Iterator[Item | Dropped]:
             prompt=row["prompt"],
             dataset=DATASET,
             split="test",
-            expected=(Behaviour.REFUSE, Behaviour.SAFE_COMPLETE) if unsafe else (Behaviour.COMPLY,),
+            expected=NO_COMPLIANCE if unsafe else COMPLY,
             harmful=unsafe,
             modality=RiskModality.TEXT if unsafe else RiskModality.NONE,
             category=row["type"],

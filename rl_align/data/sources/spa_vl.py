@@ -1,0 +1,62 @@
+"""SPA-VL: questions about pictures with a chosen and a rejected answer (CVPR 2025, CC BY 4.0).
+
+Layout (huggingface.co/datasets/sqrti/SPA-VL): data/train-*.parquet (image, question, chosen, rejected, image_name),
+validation/validation-*.parquet (class1 to class3 instead of image_name), test/{harm,help}-*.parquet (no answers). The code
+for DPO (github.com/EchoseChen/SPA-VL-RLHF) reads a local JSON list of id, image, question, chosen, rejected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rl_align.data.quarantine import Dropped
+from rl_align.data.sources.fields import NO_COMPLIANCE, attempt, embedded, optional, picture, text
+from rl_align.data.sources.tables import Row, files, read_parquet, read_records
+from rl_align.schema import Item, RiskModality
+
+DATASET = "spa_vl"
+LICENCE = "CC-BY-4.0"
+
+_SPLITS = ("train", "validation", "harm", "help")
+
+
+def load(folder: Path) -> Iterator[Item | Dropped]:
+    """One item a row; splits train, validation, harm, help, dpo.
+
+    Questions of all grades of harm stand side by side unmarked, so expected behaviour and harm are known of `harm` alone.
+
+    Raises:
+        UserError: None of the files is there, or one is broken.
+    """
+    patterns = ("data/train-*.parquet", "validation/validation-*.parquet", "test/harm-*.parquet", "test/help-*.parquet")
+    for path in files(folder, *patterns, "*.json", dataset=DATASET):
+        split = next((name for name in _SPLITS if path.name.startswith(name)), "dpo")
+        if path.suffix == ".json":
+            for number, row in read_records(path, DATASET):
+                yield attempt(_item, f"{DATASET}/{split}/{number}", row, folder, split)
+            continue
+        answers = ("chosen", "rejected") if split in ("train", "validation") else ("class1", "class2", "class3")
+        for number, row in enumerate(read_parquet(path, ("image", "question", *answers), DATASET)):
+            yield attempt(_item, f"{DATASET}/{split}/{path.stem}/{number}", row, folder, split)
+
+
+def _item(key: str, row: Row, folder: Path, split: str) -> Item:
+    answered, harm = split not in ("harm", "help"), split == "harm"
+    names = [optional(row, f"class{level}") for level in (1, 2, 3)]
+    image = picture(folder, text(row, "image"), (".", "images")) if split == "dpo" else embedded(row, "image", folder)
+    return Item(
+        id=key,
+        images=(image,),
+        prompt=text(row, "question"),
+        dataset=DATASET,
+        split=split,
+        expected=NO_COMPLIANCE if harm else (),
+        harmful=True if harm else None,
+        modality=RiskModality.JOINT if harm else RiskModality.NONE,
+        reference=text(row, "chosen") if answered else None,
+        rejected=text(row, "rejected") if answered else None,
+        category="/".join(name for name in names if name) or None,
+        licence=LICENCE,
+        provenance=f"{DATASET}: {split}",
+    )

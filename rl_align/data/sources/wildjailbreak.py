@@ -1,0 +1,54 @@
+"""WildJailbreak: vanilla and adversarial prompts, harmful and benign, with safe answers (arXiv 2406.18510, ODC-BY).
+
+Layout (huggingface.co/datasets/allenai/wildjailbreak): train/train.tsv with vanilla, adversarial, completion, data_type;
+eval/eval.tsv with adversarial, label, data_type. Tabs separate cells; a prompt may be the word "NaN" or "null".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rl_align.data.quarantine import Dropped
+from rl_align.data.sources.fields import COMPLY, NO_COMPLIANCE, attempt, one_of, optional, text
+from rl_align.data.sources.tables import Row, files, read_table
+from rl_align.schema import Item, RiskModality
+
+DATASET = "wildjailbreak"
+LICENCE = "ODC-BY"
+
+_TYPES = ("vanilla_harmful", "vanilla_benign", "adversarial_harmful", "adversarial_benign")
+
+
+def load(folder: Path) -> Iterator[Item | Dropped]:
+    """One item a row: the adversarial prompt of adversarial rows, the vanilla one of vanilla rows.
+
+    Raises:
+        UserError: Neither file is there, or one is broken.
+    """
+    for table in files(folder, "**/train*.tsv", "**/eval*.tsv", dataset=DATASET):
+        split = "train" if table.name.startswith("train") else "eval"
+        cells = ("vanilla", "adversarial", "completion") if split == "train" else ("adversarial", "label")
+        rows = read_table(table, ("data_type",), DATASET, optional=cells, delimiter="\t")
+        for number, row in enumerate(rows):
+            yield attempt(_item, f"{DATASET}/{split}/{number}", row, split, table.name)
+
+
+def _item(key: str, row: Row, split: str, table: str) -> Item:
+    kind = one_of(row, "data_type", _TYPES)
+    style, _, nature = kind.partition("_")
+    harmful = nature == "harmful"
+    return Item(
+        id=key,
+        images=(),
+        prompt=text(row, style),
+        dataset=DATASET,
+        split=split,
+        expected=NO_COMPLIANCE if harmful else COMPLY,
+        harmful=harmful,
+        modality=RiskModality.TEXT if harmful else RiskModality.NONE,
+        reference=optional(row, "completion"),
+        category=kind,
+        licence=LICENCE,
+        provenance=f"{DATASET}: {table}",
+    )
