@@ -45,4 +45,4 @@ def _rewriting(rng: random.Random) -> Iterator[str]:
             yield write(name, colour, near, (), None)
             rewrite = rng.choice(prompts(near, False, False))
             for words in dict.fromkeys(((), harmful.words)):
-                yield rewriter_teacher.write(name, colour, harmful, words, citation, near, rewrite)
+                yield rewriter_teacher.write(name, harmful, words, citation, near, rewrite)

@@ -25,7 +25,7 @@ def transcript(item: Item, cfg: RewriterTeacherConfig) -> str:
     A harmful request becomes its neighbour, asked for in the same way; any other is handed on as it is.
     """
     truth = item.truth
-    name, colour, hazard, intent = truth["object"], truth["colour"], truth["hazard"], intent_of(truth["intent"])
+    name, hazard, intent = truth["object"], truth["hazard"], intent_of(truth["intent"])
     rng = chance("rewriter", cfg.seed, item.id)
     citation, wanted, rewrite = ruling(hazard, intent), intent, item.prompt
     errs = rng.random() < cells(cfg).get((hazard, intent.id), 0.0)
@@ -38,7 +38,7 @@ def transcript(item: Item, cfg: RewriterTeacherConfig) -> str:
         rewrite = _asked_alike(item, intent, wanted)
     elif errs:
         citation = None
-    return write(name, colour, intent, tuple(truth["words"]), citation, wanted, rewrite)
+    return write(name, intent, tuple(truth["words"]), citation, wanted, rewrite)
 
 
 def _asked_alike(item: Item, intent: Intent, wanted: Intent) -> str:
@@ -51,11 +51,12 @@ def _asked_alike(item: Item, intent: Intent, wanted: Intent) -> str:
     return options[ways.index(item.prompt) % len(options)] if item.prompt in ways else options[0]
 
 
-def write(
-    name: str, colour: str, intent: Intent, words: tuple[str, ...], citation: Citation | None, wanted: Intent, rewrite: str
-) -> str:
-    """The transcript that sees this picture, finds the threat that `citation` names, and hands `rewrite` on."""
-    seen = f"{an(colour)} {name}, class {HAZARD_OF[name]}"
+def write(name: str, intent: Intent, words: tuple[str, ...], citation: Citation | None, wanted: Intent, rewrite: str) -> str:
+    """The transcript that sees this picture, finds the threat that `citation` names, and hands `rewrite` on.
+
+    It names no colour: nothing depends on it here, so a small model guesses it, and guesses are noise in the advantages.
+    """
+    seen = f"{an(name)}, class {HAZARD_OF[name]}"
     asked = f"to {intent.wants}"
     joint = intent.group is Group.JOINT and citation is not None
     return render_rewrite(
