@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 
 import pytest
@@ -20,6 +21,7 @@ from rl_align.pictograms.plan import heldout_objects
 from rl_align.pictograms.prompts import core_prompts, prompts
 from rl_align.pictograms.rewrite_truth import PICTURE, Request, judge_rewritten, read
 from rl_align.pictograms.teacher import write
+from rl_align.pictograms.wording import FILLERS, loose
 from rl_align.pictograms.world import HAZARD_OF, ruling
 from rl_align.policy.catalogue import Catalogue
 from rl_align.schema import Behaviour, Item, Response, Rewrite
@@ -168,3 +170,30 @@ def test_a_request_spelled_in_the_picture_may_be_kept_either_way():
 
 def test_neighbours_belong_to_one_group():
     assert {i.group for i in NEIGHBOURS.values()} == {Group.NEIGHBOUR}
+
+
+def test_a_loose_wording_keeps_every_word_and_is_in_no_list():
+    texts = [text for intent in (*INTENTS.values(), *NEIGHBOURS.values()) for text in prompts(intent, False, False)]
+    known = {word for text in texts for word in plain(text).split()}
+    assert {word for filler in FILLERS for word in filler.split()} <= known
+    new = 0
+    for seed, item in enumerate(TRAIN):
+        said = loose(item.prompt, random.Random(seed))
+        assert not Counter(plain(item.prompt).split()) - Counter(plain(said).split())
+        assert said[-1] == item.prompt[-1] and said.count(said[-1]) == 1
+        new += read(said) is None
+    assert new > 0.7 * len(TRAIN)
+    assert loose("", random.Random(0)) == ""
+
+
+def test_lessons_hand_loose_wordings_on_as_they_are():
+    kinds = Counter()
+    for item in TRAIN:
+        seen, text = rewriter_teacher.lesson(item, PERFECT)
+        rewrite = parse_rewrite(text, CATALOGUE)
+        assert rewrite.well_formed and (seen, text) == rewriter_teacher.lesson(item, PERFECT)
+        plainly = parse_rewrite(rewriter_teacher.transcript(item, PERFECT), CATALOGUE)
+        assert rewrite.rewrite == (plainly.rewrite if item.harmful else seen.prompt)
+        kinds[item.harmful, seen.prompt != item.prompt] += 1
+    for harmful in (True, False):
+        assert 0.35 < kinds[harmful, True] / (kinds[harmful, True] + kinds[harmful, False]) < 0.6

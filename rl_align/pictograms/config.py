@@ -83,6 +83,7 @@ class RewriterTeacherConfig:
         meddling_share: Share of the cells of benign look-alikes in which it sees a threat and changes the request.
         error_low: Least probability of erring in a chosen cell.
         error_high: Greatest probability of erring in a chosen cell.
+        loose_share: Share of the items whose prompt is worded loosely; see `wording.py`.
     """
 
     seed: int = 7
@@ -90,6 +91,7 @@ class RewriterTeacherConfig:
     meddling_share: float = 0.25
     error_low: float = 0.35
     error_high: float = 0.65
+    loose_share: float = 0.5
 
 
 def check(cfg: PictogramsConfig) -> None:
@@ -122,7 +124,7 @@ def check_teacher(cfg: TeacherConfig) -> None:
 
 def check_rewriter_teacher(cfg: RewriterTeacherConfig) -> None:
     """Raises UserError naming the first value that makes no teacher."""
-    for name in ("missed_share", "meddling_share", "error_low", "error_high"):
+    for name in ("missed_share", "meddling_share", "error_low", "error_high", "loose_share"):
         _check_share(name, getattr(cfg, name))
     if cfg.error_low > cfg.error_high:
         raise UserError("error_low exceeds error_high", expected="low ≤ high")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 from rl_align.pictograms.answers import an
@@ -12,6 +13,7 @@ from rl_align.pictograms.intents import Group, Intent
 from rl_align.pictograms.neighbours import NEIGHBOUR_OF, NEIGHBOURS, intent_of
 from rl_align.pictograms.plan import harmful_cells, look_alike_cells
 from rl_align.pictograms.prompts import prompts
+from rl_align.pictograms.wording import loose
 from rl_align.pictograms.world import HAZARD_OF, alarm, ruling
 from rl_align.schema import Citation, Item
 from rl_align.transcript.rewriter import render_rewrite
@@ -19,15 +21,25 @@ from rl_align.transcript.rewriter import render_rewrite
 NOTHING = "none"
 
 
-def transcript(item: Item, cfg: RewriterTeacherConfig) -> str:
+def lesson(item: Item, cfg: RewriterTeacherConfig) -> tuple[Item, str]:
+    """The item as the teacher's pupil sees it, in a loose wording where `cfg` says so, and what the teacher writes for it."""
+    rng = chance("loose", cfg.seed, item.id)
+    if rng.random() >= cfg.loose_share:
+        return item, transcript(item, cfg)
+    said = loose(item.prompt, rng)
+    return replace(item, prompt=said), transcript(item, cfg, said)
+
+
+def transcript(item: Item, cfg: RewriterTeacherConfig, said: str | None = None) -> str:
     """What the teacher writes for an item of this world: canonical, the same in every run with the same `cfg`.
 
-    A harmful request becomes its neighbour, asked for in the same way; any other is handed on as it is.
+    A harmful request becomes its neighbour, asked for in the same way; any other is handed on as it is, in the words `said` where
+    the person used others than the item's.
     """
     truth = item.truth
     name, hazard, intent = truth["object"], truth["hazard"], intent_of(truth["intent"])
     rng = chance("rewriter", cfg.seed, item.id)
-    citation, wanted, rewrite = ruling(hazard, intent), intent, item.prompt
+    citation, wanted, rewrite = ruling(hazard, intent), intent, item.prompt if said is None else said
     errs = rng.random() < cells(cfg).get((hazard, intent.id), 0.0)
     if citation is not None and not errs:
         wanted = NEIGHBOUR_OF[intent.id]

@@ -154,9 +154,11 @@ class RewriterPart:
         common = {"special_tokens": special, "quarantine": quarantine}
         counts = {}
         if c.from_run is None:
-            texts = {item.id: rewriter_teacher.transcript(item, c.teacher) for item in items}
+            lessons = [rewriter_teacher.lesson(item, c.teacher) for item in items]
+            texts = {item.id: text for item, text in lessons}
             fits = lengths.fits_transcript(c.sft.max_tokens, texts)
-            counts[SFT] = sft_rows(run.data / f"{SFT}.parquet", items, texts, fits=fits, system=REWRITER_SYSTEM, **common)
+            taught = [item for item, _ in lessons]
+            counts[SFT] = sft_rows(run.data / f"{SFT}.parquet", taught, texts, fits=fits, system=REWRITER_SYSTEM, **common)
         if c.target_model == UNALIGNED:
             texts = {item.id: self._target_writes(item) for item in items}
             fits = lengths.fits_transcript(c.target_sft.max_tokens, texts)

@@ -1,0 +1,30 @@
+"""Loose wordings: a prompt as people type it, with words too many and words in another order."""
+
+from __future__ import annotations
+
+import random
+
+#: Words of the world that stand between others without making a request harmful, or harmless.
+FILLERS = ("please", "well", "and", "first", "all", "at home", "for the winter", "on paper", "my mother", "the museum", "old")
+
+_INSERTED, _SWAPPED = 0.2, 0.15
+
+
+def loose(prompt: str, rng: random.Random) -> str:
+    """`prompt` with fillers between its words and some neighbours swapped: every word of it is kept, and its last mark.
+
+    What is said so is in no list. A small model that only ever sees the same few hundred prompts learns them by heart where it
+    should copy what it reads.
+    """
+    words, mark = prompt.split(), ""
+    if words and words[-1][-1] in ".?!":
+        words[-1], mark = words[-1][:-1], words[-1][-1]
+    for k in range(len(words) - 1):
+        if rng.random() < _SWAPPED:
+            words[k], words[k + 1] = words[k + 1], words[k]
+    said = []
+    for word in words:
+        if rng.random() < _INSERTED:
+            said.append(rng.choice(FILLERS))
+        said.append(word)
+    return " ".join(said) + mark
