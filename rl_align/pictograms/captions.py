@@ -59,7 +59,8 @@ def repeated(cfg: PictogramsConfig) -> Iterator[Item]:
     for k in range(cfg.repeated):
         id, intent = f"{REPEATED}-{k:05d}", rng.choice(intents)
         said = loose(rng.choice(prompts(intent, False, False)), rng)
-        names = [name for name, hazard in HAZARD_OF.items() if name not in heldout_objects(cfg.seed, hazard, intent.of or intent.id)]
+        asked = intent.of or intent.id
+        names = [name for name, hazard in HAZARD_OF.items() if name not in heldout_objects(cfg.seed, hazard, asked)]
         picture = draw(Scene(rng.choice(names), rng.choice(list(COLOURS))), cfg.seed, id, cfg.image_size, spread)
         yield Item(
             id=id,
