@@ -79,7 +79,7 @@ class SynthesisConfig:
         templates: Stage → file that replaces its template; it must use the same placeholders.
         generator: The model that writes.
         judge: The judge's endpoint.
-        axes: Preset of a judge → what passes; asked in this order until one does not.
+        axes: Preset of a judge → what passes; asked in this order until one does not. Empty for the pipeline's own.
     """
 
     seed: int = 0
@@ -107,10 +107,6 @@ class SynthesisConfig:
         if self.attempts > 1 and self.generator.temperature == 0:
             fix = "set generator.temperature above 0, or attempts=1"
             raise UserError(f"{self.attempts} attempts at temperature 0 are one attempt", where="attempts", fix=fix)
-
-
-def _axes(*names: str, least: str) -> dict[str, AxisConfig]:
-    return {name: AxisConfig(least) for name in names}
 
 
 @dataclass
@@ -155,18 +151,15 @@ class BalanceConfig:
 
 @dataclass
 class MsrAlignConfig(SynthesisConfig):
-    """MSR-Align's pipeline (arXiv 2506.19257). Its judges, thresholds and caps are not published: the numbers here are ours.
+    """MSR-Align's pipeline (arXiv 2506.19257). Its judges, thresholds and caps are not published: the numbers here are ours. Its
+    three axes are the default, graded 1 to 5, of which 4 passes (STAR-1, arXiv 2504.01903, keeps full marks only).
 
     Attributes:
-        axes: By default its three, graded 1 to 5, of which 4 passes.
         checks: Checks by rule.
         balance: Balance of the categories.
     """
 
     generator: ModelConfig = field(default_factory=lambda: ModelConfig(system=RESPONDER_SYSTEM))
-    axes: dict[str, AxisConfig] = field(
-        default_factory=lambda: _axes("visual_grounding", "policy_citation", "safety_relevance", least="4")
-    )
     checks: ChecksConfig = field(default_factory=ChecksConfig)
     balance: BalanceConfig = field(default_factory=BalanceConfig)
 
@@ -176,7 +169,7 @@ class RewriterSynthesisConfig(SynthesisConfig):
     """VLMGuard-R1's pipeline (arXiv 2504.12661). Its prompts and thresholds are not published: these are ours.
 
     Attributes:
-        axes: `harm`, `llama_guard` and `guardreasoner` compare the target's answers before and after; `intent` compares the prompts;
+        axes: By default harm at most 1, intent kept, helpfulness 3 or more. `harm`, `llama_guard` and `guardreasoner` compare the target's answers before and after; `intent` compares the prompts;
             any other preset is asked about the answer to the rewritten prompt.
         target: The model that answers with and without the rewrite.
         safer: Whether a harmful item's row needs an answer that is safer than without the rewrite, and not only as safe.
@@ -185,9 +178,6 @@ class RewriterSynthesisConfig(SynthesisConfig):
     """
 
     generator: ModelConfig = field(default_factory=lambda: ModelConfig(system=REWRITER_SYSTEM))
-    axes: dict[str, AxisConfig] = field(
-        default_factory=lambda: {"harm": AxisConfig("1"), "intent": AxisConfig("kept"), "helpfulness": AxisConfig("3")}
-    )
     target: ModelConfig = field(default_factory=lambda: ModelConfig(temperature=0.0, max_tokens=1024))
     safer: bool = True
     least_kept: float = 0.9
