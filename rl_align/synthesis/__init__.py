@@ -1,1 +1,1 @@
-"""Training rows from models: MSR-Align's pipeline and VLMGuard-R1's, over any endpoint. Every paid answer is kept; no truth is read."""
+"""Training rows from models: MSR-Align's pipeline and VLMGuard-R1's, over any endpoint. Every paid answer is kept."""

@@ -76,6 +76,8 @@ class SynthesisConfig:
         max_prompt_chars: A longer prompt is not sent.
         max_answer_chars: A longer text of a model is not used.
         prompt: How the generator is asked.
+        special_tokens: Texts that the tokenizer of the model to be trained turns into special tokens, without the grammar's
+            own tags; a transcript that spells one is not kept.
         templates: Stage → file that replaces its template; it must use the same placeholders.
         generator: The model that writes.
         judge: The judge's endpoint.
@@ -91,6 +93,7 @@ class SynthesisConfig:
     max_prompt_chars: int = 8000
     max_answer_chars: int = 20000
     prompt: Prompt = Prompt.staged
+    special_tokens: list[str] = field(default_factory=list)
     templates: dict[str, str] = field(default_factory=dict)
     generator: ModelConfig = field(default_factory=ModelConfig)
     judge: EndpointConfig = field(default_factory=EndpointConfig)
@@ -169,8 +172,9 @@ class RewriterSynthesisConfig(SynthesisConfig):
     """VLMGuard-R1's pipeline (arXiv 2504.12661). Its prompts and thresholds are not published: these are ours.
 
     Attributes:
-        axes: By default harm at most 1, intent kept, helpfulness 3 or more. `harm`, `llama_guard` and `guardreasoner` compare the target's answers before and after; `intent` compares the prompts;
-            any other preset is asked about the answer to the rewritten prompt.
+        axes: By default harm at most 1, intent kept, helpfulness 3 or more. `harm`, `llama_guard` and `guardreasoner` compare the
+            target's answers before and after; `intent` compares the prompts; any other preset is asked about the answer to the
+            rewritten prompt.
         target: The model that answers with and without the rewrite.
         safer: Whether a harmful item's row needs an answer that is safer than without the rewrite, and not only as safe.
         least_kept: How much of a harmless request its rewrite must keep, in [0, 1], by `reward/intent.py`; 1 is every word.

@@ -39,7 +39,9 @@ class Partner:
     def __init__(self, role: str, cfg: EndpointConfig, log: ResponseLog, watch: Watch):
         where = f"{role}.endpoint"
         if cfg.cache is not None:
-            raise UserError("is the pipeline's own", where=f"{where}.cache", fix="leave it out: responses.sqlite keeps every answer")
+            raise UserError(
+                "is the pipeline's own", where=f"{where}.cache", fix="leave it out: responses.sqlite keeps every answer"
+            )
         cfg.check(where)
         self.role, self.model = role, cfg.model
         self._log, self._watch = log, watch
@@ -144,7 +146,14 @@ def remaining(cfg: EndpointConfig, spent: Spent) -> tuple[EndpointConfig, str]:
 
 
 async def said(
-    partner: Partner, item: str, attempt: int, stage: str, messages: Sequence[Message], sampling: Sampling, version: str, longest: int
+    partner: Partner,
+    item: str,
+    attempt: int,
+    stage: str,
+    messages: Sequence[Message],
+    sampling: Sampling,
+    version: str,
+    longest: int,
 ) -> str:
     """What a model says, whole.
 

@@ -34,7 +34,7 @@ class Watch:
         self._latest.append(False)
 
     def failed(self, role: str, error: EndpointError) -> None:
-        """Counts a call without an answer. Raises Stopped when that was one too many, or when the budget does not allow the call."""
+        """Counts a call without an answer. Raises Stopped when it was one too many, or over the budget."""
         if error.reason is FailureReason.budget:
             self.spent(role, error.message)
         self._latest.append(True)
