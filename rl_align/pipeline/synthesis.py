@@ -156,15 +156,16 @@ async def _decide(
     """The decisions, and what is told of how they were made."""
     from tqdm import tqdm
 
-    endpoints = {"generator": cfg.generator.endpoint, "judge": cfg.judge}
+    endpoints = {"generator.endpoint": cfg.generator.endpoint, "judge": cfg.judge}
     if isinstance(cfg, RewriterSynthesisConfig):
-        endpoints["target"] = cfg.target.endpoint
+        endpoints["target.endpoint"] = cfg.target.endpoint
     key, catalogue = load_key(str(folder / output.FENCES)), Catalogue.load()
     templates = Templates(cfg.templates, Hardening(key, _SHOWN_CHARS, cfg.generator.special_tokens))
     partners: dict[str, Partner] = {}
     try:
-        for role, endpoint in endpoints.items():
-            partners[role] = Partner(role, endpoint, log, watch)
+        for where, endpoint in endpoints.items():
+            role = where.partition(".")[0]
+            partners[role] = Partner(role, where, endpoint, log, watch)
         questions = Axes(axes, partners["judge"], key, catalogue)
         pipeline = _pipeline(cfg, partners, questions, templates, catalogue)
         with tqdm(total=len(items), desc="items", unit="", mininterval=1.0, leave=False, disable=None) as bar:
@@ -176,7 +177,7 @@ async def _decide(
             await partner.close()
     about = {
         "stages": list(pipeline.stages),
-        "models": {role: endpoint.model for role, endpoint in endpoints.items()},
+        "models": {role: partner.model for role, partner in partners.items()},
         "templates": templates.versions(),
         "axes": {name: axis.least for name, axis in axes.items()},
     }

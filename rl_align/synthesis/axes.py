@@ -8,7 +8,7 @@ from dataclasses import replace
 from reward.judges.hardening import Hardening
 from reward.judges.judge import judge
 from reward.judges.preset import Preset
-from reward.judges.presets import preset
+from reward.judges.presets import PRESETS
 from reward.judges.types import JudgeUnscored, JudgeVerdict, Shown, Why
 from rl_align.errors import UserError
 from rl_align.policy.catalogue import Catalogue
@@ -36,7 +36,10 @@ class Axes:
     def __init__(self, axes: Mapping[str, AxisConfig], partner: Partner, key: bytes, catalogue: Catalogue):
         if not axes:
             raise UserError("no judge is asked", where="axes", expected="presets with the lowest label that passes")
-        self.presets: dict[str, Preset] = {name: preset(name) for name in axes}
+        for name in axes:
+            if name not in PRESETS:
+                raise UserError("no such judge", where=f"axes.{name}", expected=f"one of {', '.join(PRESETS)}")
+        self.presets: dict[str, Preset] = {name: PRESETS[name] for name in axes}
         for name, axis in axes.items():
             if axis.least not in self.presets[name].labels:
                 labels = ", ".join(self.presets[name].labels)

@@ -21,7 +21,7 @@ _IMAGE = {"type": "image_url"}
 def estimate(
     cfg: MsrAlignConfig | RewriterSynthesisConfig, axes: Mapping[str, AxisConfig], items: Sequence[Item]
 ) -> dict[str, dict[str, float]]:
-    """Role → `calls_least` (first attempts pass, one question each), `calls_most`, `tokens_most`, `cost_most` (only the last check fails).
+    """Role → `calls_least` (first attempts pass, one question each), `calls_most`, `tokens_most`, `cost_most` (all attempts made).
 
     Answers already recorded are not taken off. Tokens are estimated, rather high; an image counts as 1,000.
     """

@@ -28,6 +28,7 @@ class Partner:
 
     Args:
         role: Its name in settings, records and messages.
+        where: Key of its endpoint's settings, for messages.
         cfg: Its endpoint.
         log: Where its answers are kept.
         watch: Whether the run goes on.
@@ -36,14 +37,13 @@ class Partner:
         UserError: A setting that cannot work, or a key that is not in the environment.
     """
 
-    def __init__(self, role: str, cfg: EndpointConfig, log: ResponseLog, watch: Watch):
-        where = f"{role}.endpoint"
+    def __init__(self, role: str, where: str, cfg: EndpointConfig, log: ResponseLog, watch: Watch):
         if cfg.cache is not None:
             raise UserError(
                 "is the pipeline's own", where=f"{where}.cache", fix="leave it out: responses.sqlite keeps every answer"
             )
         cfg.check(where)
-        self.role, self.model = role, cfg.model
+        self.role, self.model, self._where = role, cfg.model, where
         self._log, self._watch = log, watch
         left, self._overspent = remaining(cfg, log.spent(role))
         self._keys = Keys(replace(cfg, base_url=f"http://{role}"))
@@ -73,7 +73,7 @@ class Partner:
         """Sends a call; its answer is on the disk when this returns, also for a caller that no longer waits."""
         self._watch.check()
         if self._overspent:
-            self._watch.spent(self.role, self._overspent)
+            self._watch.spent(self.role, f"{self._where}.{self._overspent}")
         task = asyncio.ensure_future(self._buy(key, asked, messages, sampling, how))
         self._under_way.add(task)
         task.add_done_callback(self._ended)

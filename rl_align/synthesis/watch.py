@@ -52,7 +52,7 @@ class Watch:
 
     def spent(self, role: str, told: str) -> None:
         """The budget does not allow another call. Raises Stopped."""
-        fix = f"raise it ({role}.endpoint.budget_*) and run the same command again: it continues, and pays for nothing twice"
+        fix = "raise it and run the same command again: it continues, and pays for nothing twice"
         self._stop(f"the budget of the {role} is spent ({told})", fix=fix)
         self.check()
 
