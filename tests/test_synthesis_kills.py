@@ -6,6 +6,7 @@ What can be paid twice are answers in flight at the kill: sent, and not yet on t
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import signal
 import sqlite3
@@ -18,6 +19,7 @@ from conftest import ROOT
 from synthesising import Models, recorded, setting, world
 from test_synthesis import PLANTED, results, synth
 
+from rl_align.cli import main
 from rl_align.endpoints.fake import Fake, Script
 from rl_align.errors import UserError
 from rl_align.synthesis.log import Answered, ResponseLog
@@ -27,6 +29,9 @@ ERRORS = {i: [kind] for i, kind in PLANTED.items() if kind != "flattery"}
 #: Answers after which the command is killed: at its first ones, while it is generating, judging, and at its last ones.
 MOMENTS = (1, 9, 22, 38, 55, 70)
 CONCURRENCY = 4
+#: The command line in processes of its own, which need not import everything anew.
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["rl_align.pipeline.synthesis", "rl_align.cli", "pyarrow.parquet", "tqdm"])
 
 
 def test_killed_at_any_moment_it_pays_no_recorded_answer_twice_and_ends_with_the_same_rows(tmp_path):
@@ -41,12 +46,13 @@ def test_killed_at_any_moment_it_pays_no_recorded_answer_twice_and_ends_with_the
         arguments = [*setting(fake.base_url, tmp_path, ITEMS), "--out", str(out), "attempts=2", "concurrency=2"]
         for moment in MOMENTS:
             before = models.asked.copy()
-            process = _start(arguments)
-            while fake.counts["ok"] < moment and process.poll() is None:
+            process = SERVER.Process(target=main, args=(["synth", "msr-align", *arguments],))
+            process.start()
+            while fake.counts["ok"] < moment and process.is_alive():
                 time.sleep(0.002)
-            assert process.poll() is None, "it ended before it was killed"
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+            assert process.is_alive(), "it ended before it was killed"
+            process.kill()
+            process.join()
             kills += 1
             time.sleep(0.05)  # what it had sent is answered now, to nobody
             asked = {key for key, n in models.asked.items() if n > before[key]}

@@ -46,7 +46,11 @@ def test_every_mistake_falls_before_target_and_judge_are_paid_and_the_rest_is_pr
     kept = [i for i in ITEMS if i.id not in planted]
     rows = pq.read_table(tmp_path / "out" / "rows.parquet").to_pylist()
     assert [row["item_id"] for row in rows] == [i.id for i in kept]
-    assert [row["messages"][-1]["content"] for row in rows] == [rewritten(i) for i in kept]
+    written = {row["item_id"]: row["messages"][-1]["content"] for row in rows}
+    for item in kept:
+        # Of a harmless request a staged generator writes the intent and the prompt; that nothing is at risk stands there already.
+        begin = "<intent>" if prompt == "staged" and not item.harmful else "<threat>"
+        assert written[item.id].partition(begin)[2] == rewritten(item).partition(begin)[2]
     assert rows[0]["messages"][0] == {"role": "system", "content": REWRITER_SYSTEM}
     # The target answers a harmful item's two prompts, a harmless one's once (it is the same); nothing for what fell.
     asked = Counter(item for role, item, _, _ in models.asked if role == "target")
