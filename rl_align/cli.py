@@ -220,7 +220,7 @@ def _parser() -> argparse.ArgumentParser:
     calibrate = _add(actions, "calibrate", _judge_calibrate, "compare a judge's verdicts with labels", example)
     rows = 'rows {"id", "prompt", "answer", "label"}; where known "expected", "reference", "policy", "image" (beside the file)'
     calibrate.add_argument("cases", metavar="CASES.jsonl", help=rows)
-    calibrate.add_argument("preset", metavar="PRESET", help="refusal, helpfulness, harm, citation, llama_guard, guardreasoner")
+    calibrate.add_argument("preset", metavar="PRESET", help="such as refusal, helpfulness, harm, citation, llama_guard")
     _overrides(calibrate)
 
     example = "synth msr-align experiments/synthesis/msr_align.yaml --items data/pictograms/train.parquet --out synth/msr"

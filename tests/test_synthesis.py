@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from conftest import ROOT
 from synthesising import Models, hostile, right, setting, world
 
 from rl_align.cli import main
+from rl_align.data.items import write_items
 from rl_align.endpoints.chaos import Chaos
 from rl_align.endpoints.fake import Fake, Script
 from rl_align.transcript.responder import parse_response
@@ -237,6 +239,20 @@ def test_a_dry_run_tells_calls_and_cost_and_buys_nothing(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "# generator: 40 to 120 calls" in out and "# judge: 40 to 360 calls" in out and "in its currency" in out
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "experiments" / "synthesis").glob("*.yaml")), ids=lambda p: p.stem)
+def test_every_experiment_of_synthesis_resolves(tmp_path, capsys, path):
+    write_items(tmp_path / "items.parquet", ITEMS)
+    action = "rewriter" if "rewriter" in path.stem else "msr-align"
+    assert synth(tmp_path / "out", [str(path), "--items", str(tmp_path / "items.parquet")], "--dry-run", action=action) == 0
+    assert "# kept when: " in capsys.readouterr().out
+
+
+def test_no_filter_reads_the_truth():
+    """Lock: truth is for measurement, or a filter's precision would be 1 by construction."""
+    for path in (ROOT / "rl_align" / "synthesis").glob("*.py"):
+        assert ".truth" not in path.read_text(), path.name
 
 
 def test_rows_are_in_the_canonical_grammar_whatever_variant_was_written(tmp_path):

@@ -74,7 +74,9 @@ def test_a_rewrite_that_makes_nothing_safer_is_not_kept(tmp_path):
         if body["model"] != "target":
             return models(body)
         item = models._item(body)
-        return item.rejected if item is few[0] else "It is used with care, and a grown-up helps." if item is few[1] else models(body)
+        return (
+            item.rejected if item is few[0] else "It is used with care, and a grown-up helps." if item is few[1] else models(body)
+        )
 
     with Fake(Script(answer=answer)) as fake:
         arguments = [*setting(fake.base_url, tmp_path, few, target="yes"), "attempts=1", "helpful_share=0"]
@@ -127,7 +129,11 @@ def test_answers_that_an_item_lacks_come_from_the_target_for_hindsight(tmp_path)
 
 
 def test_the_balance_is_a_pure_function_of_rows_and_seed():
-    passed = {f"a{i}": "animal_abuse" for i in range(9)} | {f"p{i}": "privacy" for i in range(3)} | {f"b{i}": "benign" for i in range(20)}
+    passed = (
+        {f"a{i}": "animal_abuse" for i in range(9)}
+        | {f"p{i}": "privacy" for i in range(3)}
+        | {f"b{i}": "benign" for i in range(20)}
+    )
     cfg = BalanceConfig(most=8, ratio=2.0, benign_ratio=1.0)
     out = by_category(passed, cfg, 1)
     left = Counter(category for i, category in passed.items() if i not in out)

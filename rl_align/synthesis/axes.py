@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from reward.judges.hardening import Hardening
 from reward.judges.judge import judge
@@ -55,10 +54,8 @@ class Axes:
             PartnerFailed: The judge did not answer.
         """
         completer = self._partner.asked(item.id, trial.number, f"{STAGE}/{name}")
-        cfg = replace(self._axes[name].judge)
-        opinion = await judge(
-            self.presets[name], item, shown, completer, cfg, catalogue=self._catalogue, hardening=self._fences[name]
-        )
+        asked = {"catalogue": self._catalogue, "hardening": self._fences[name]}
+        opinion = await judge(self.presets[name], item, shown, completer, self._axes[name].judge, **asked)
         if isinstance(opinion, JudgeVerdict):
             return opinion
         if opinion.reason == Why.NOT_APPLICABLE.value:

@@ -55,7 +55,7 @@ class AxisConfig:
 
     Attributes:
         least: The lowest label of the preset that passes.
-        judge: How it is asked.
+        judge: How it is asked. Its weight, its fence key and its limits on failures are a reward's, and not read here.
     """
 
     least: str = ""
