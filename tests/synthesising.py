@@ -1,7 +1,7 @@
-"""Scripted models of synthesis at the endpoint's boundary: one server that is generator, judge and target of the pictogram world.
+"""Scripted models at the endpoint's boundary: one server that is generator, judge and target of the pictogram world.
 
-They know an item by its picture. What the generator gets wrong is scripted by item and attempt; the judge compares what stands in the
-fence with the world's own answers; the target complies with whatever it is asked.
+They know an item by its picture. What the generator gets wrong is scripted by item and attempt; the judge compares what stands
+in the fence with the world's own answers; the target complies with whatever it is asked.
 """
 
 from __future__ import annotations

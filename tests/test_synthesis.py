@@ -173,17 +173,30 @@ def test_a_spent_budget_stops_the_run_holds_over_restarts_and_continues(tmp_path
     with Fake(Script(answer=models)) as fake:
         arguments = [*setting(fake.base_url, tmp_path, ITEMS), "attempts=2"]
         assert synth(tmp_path / "out", arguments, "judge.budget_calls=31") == 1
-        assert "judge.budget_calls: 31 of 31" in capsys.readouterr().err
+        assert "of 31 requests spent" in capsys.readouterr().err
         once = fake.counts["requests"]
         assert sum(n for key, n in models.asked.items() if key[0] == "judge") == 31
         assert 8 <= summary(tmp_path / "out")["rows"] <= 10
         assert synth(tmp_path / "out", arguments, "judge.budget_calls=31") == 1
-        assert "budget of the judge is spent" in capsys.readouterr().err
+        assert "budget of the judge is spent (judge.budget_calls: 31 of 31)" in capsys.readouterr().err
         assert sum(n for key, n in models.asked.items() if key[0] == "judge") == 31 and fake.counts["requests"] <= once + 8
         assert synth(tmp_path / "out", arguments) == 0
     assert max(models.asked.values()) == 1
     mine = results(tmp_path / "out")
     assert all(mine[name] == clean[name] for name in ("rows.parquet", "rejected.jsonl", "kept.jsonl"))
+
+
+def test_calls_under_way_leave_room_in_the_budget_when_they_land(tmp_path):
+    """Each counts at its longest until it has landed: four at once would overrun a budget that suffices for all, one by one."""
+    few = ITEMS[:6]
+    with Fake(Script(answer=Models(few), latency_s=(0.0, 0.01))) as fake:
+        arguments = setting(fake.base_url, tmp_path, few)
+        assert synth(tmp_path / "out", arguments) == 0
+        used = summary(tmp_path / "out")["answers"]["judge"]
+        budget = used["prompt_tokens"] + used["completion_tokens"] + 2500
+        assert synth(tmp_path / "again", arguments, f"judge.budget_tokens={budget}") == 0
+        assert synth(tmp_path / "less", arguments, f"judge.budget_tokens={budget // 2}") == 1
+    assert results(tmp_path / "again")["rows.parquet"] == results(tmp_path / "out")["rows.parquet"]
 
 
 def test_a_finished_run_asks_for_nothing_again(tmp_path):

@@ -13,7 +13,7 @@ from rl_align.endpoints.client import Endpoint
 from rl_align.endpoints.config import EndpointConfig
 from rl_align.endpoints.keys import Keys, encode
 from rl_align.endpoints.structured import Shape, Unfit
-from rl_align.endpoints.types import Completer, Completion, EndpointError, Message, Sampling
+from rl_align.endpoints.types import Completer, Completion, EndpointError, FailureReason, Message, Sampling
 from rl_align.errors import UserError
 from rl_align.synthesis.log import Answered, ResponseLog, Spent
 from rl_align.synthesis.types import Fell, PartnerFailed
@@ -49,6 +49,7 @@ class Partner:
         self._keys = Keys(replace(cfg, base_url=f"http://{role}"))
         self._endpoint = Endpoint(left, where, repair=False)
         self._under_way: set[asyncio.Task[Answered]] = set()
+        self._sending, self._freed = 0, asyncio.Event()
 
     def asked(self, item: str, attempt: int, stage: str) -> Completer:
         """This model, for calls that are recorded under these names."""
@@ -88,7 +89,7 @@ class Partner:
         self, key: str, asked: _Asked, messages: Sequence[Message], sampling: Sampling, how: Mapping[str, Any]
     ) -> Answered:
         try:
-            completion = await self._endpoint.complete(messages, sampling, **how)
+            completion = await self._send(messages, sampling, how)
         except EndpointError as error:
             self._watch.failed(self.role, error)
             raise
@@ -99,6 +100,26 @@ class Partner:
         )  # fmt: skip
         await self._log.keep(answered)
         return answered
+
+    async def _send(self, messages: Sequence[Message], sampling: Sampling, how: Mapping[str, Any]) -> Completion:
+        """Sends a call when the budget has room. Calls under way count at their longest, so room may come when one has landed."""
+        while True:
+            self._watch.check()
+            self._sending += 1
+            waits = False
+            try:
+                return await self._endpoint.complete(messages, sampling, **how)
+            except EndpointError as error:
+                waits = error.reason is FailureReason.budget and self._sending > 1
+                if not waits:
+                    raise
+            finally:
+                self._sending -= 1
+                # One that ends the run wakes the others as well: they see that it has ended.
+                if not waits:
+                    self._freed.set()
+            self._freed.clear()
+            await self._freed.wait()
 
 
 class _Asked(Completer):
