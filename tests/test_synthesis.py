@@ -190,10 +190,11 @@ def test_calls_under_way_leave_room_in_the_budget_when_they_land(tmp_path):
     """Each counts at its longest until it has landed: four at once would overrun a budget that suffices for all, one by one."""
     few = ITEMS[:6]
     with Fake(Script(answer=Models(few), latency_s=(0.0, 0.01))) as fake:
-        arguments = setting(fake.base_url, tmp_path, few)
+        axis = "axes.safety_relevance"
+        arguments = [*setting(fake.base_url, tmp_path, few), f"{axis}.least=4", f"{axis}.judge.max_tokens=6000"]
         assert synth(tmp_path / "out", arguments) == 0
         used = summary(tmp_path / "out")["answers"]["judge"]
-        budget = used["prompt_tokens"] + used["completion_tokens"] + 2500
+        budget = used["prompt_tokens"] + used["completion_tokens"] + 7000
         assert synth(tmp_path / "again", arguments, f"judge.budget_tokens={budget}") == 0
         assert synth(tmp_path / "less", arguments, f"judge.budget_tokens={budget // 2}") == 1
     assert results(tmp_path / "again")["rows.parquet"] == results(tmp_path / "out")["rows.parquet"]
