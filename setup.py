@@ -58,7 +58,7 @@ setup(
     # An explicit root makes the editable install a plain path entry instead of an import hook in every process.
     package_dir={"": "."},
     packages=find_packages(include=["rl_align", "rl_align.*", "reward", "reward.*"]),
-    package_data={"rl_align": ["**/*.yaml", "**/*.j2", "**/*.css", "**/*.js"], "reward": ["**/*.md"]},
+    package_data={"rl_align": ["**/*.yaml", "**/*.md", "**/*.j2", "**/*.css", "**/*.js"], "reward": ["**/*.md"]},
     install_requires=BASE,
     extras_require=EXTRAS,
     entry_points={

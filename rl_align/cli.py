@@ -139,6 +139,10 @@ def _judge_calibrate(a: argparse.Namespace) -> None:
     print(_lazy("rl_align.pipeline.calibrate:calibrate_file")(a.cases, a.preset, a.overrides))
 
 
+def _synth(a: argparse.Namespace) -> None:
+    _lazy("rl_align.pipeline.synthesis:synthesise")(a.action, a.config, a.overrides, a.items, a.out, dry_run=a.dry_run)
+
+
 def _bench_reward(a: argparse.Namespace) -> None:
     _lazy("rl_align.pipeline.reward_bench:bench")(a.count)
 
@@ -216,8 +220,15 @@ def _parser() -> argparse.ArgumentParser:
     calibrate = _add(actions, "calibrate", _judge_calibrate, "compare a judge's verdicts with labels", example)
     rows = 'rows {"id", "prompt", "answer", "label"}; where known "expected", "reference", "policy", "image" (beside the file)'
     calibrate.add_argument("cases", metavar="CASES.jsonl", help=rows)
-    calibrate.add_argument("preset", metavar="PRESET", help="refusal, helpfulness, harm, citation, llama_guard, guardreasoner")
+    calibrate.add_argument("preset", metavar="PRESET", help="such as refusal, helpfulness, harm, citation, llama_guard")
     _overrides(calibrate)
+
+    example = "synth msr-align experiments/synthesis/msr_align.yaml --items data/pictograms/train.parquet --out synth/msr"
+    synth = _add(commands, "synth", None, "make rows for SFT with models", example)
+    actions = synth.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
+    _synthesised(_add(actions, "msr-align", _synth, "policy-grounded answers, checked and judged, or continue", example))
+    example = "synth rewriter experiments/synthesis/rewriter.yaml --items data/pictograms --out synth/rewriter --dry-run"
+    _synthesised(_add(actions, "rewriter", _synth, "safer prompts, proved at a target, or continue", example))
 
     bench = _add(commands, "bench", None, "measure speed", "bench reward")
     actions = bench.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
@@ -270,6 +281,13 @@ def _config(parser: argparse.ArgumentParser) -> None:
 
 def _overrides(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("overrides", metavar="key=value", nargs="*", help="settings that replace the file's")
+
+
+def _synthesised(parser: argparse.ArgumentParser) -> None:
+    _config(parser)
+    parser.add_argument("--items", required=True, metavar="PATH", help="parquet file of items, or a folder of such files")
+    parser.add_argument("--out", required=True, metavar="FOLDER", help="rows, what was rejected and why, every answer of a model")
+    parser.add_argument("--dry-run", action="store_true", help="print calls and cost at most, and buy nothing")
 
 
 def _guarded(parser: argparse.ArgumentParser) -> None:

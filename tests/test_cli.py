@@ -15,8 +15,9 @@ from rl_align.pipeline.stages import Stage, StageFailed, run_stages
 from rl_align.runfiles.ledger import Ledger
 from rl_align.runfiles.manifest import seal
 
-COMMANDS = ("run", "seeds", "data", "status", "report", "eval", "reward", "guard", "doctor")
+COMMANDS = ("run", "seeds", "data", "status", "report", "eval", "reward", "guard", "synth", "doctor")
 ACTIONS = ("data make", "data sheet", "reward refusals", "reward calibrate-refusals", "guard serve", "guard ask")
+ACTIONS += ("synth msr-align", "synth rewriter")
 
 
 @pytest.fixture

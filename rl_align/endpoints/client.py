@@ -37,17 +37,20 @@ class Endpoint(Completer):
         cfg: Settings.
         where: Key of the settings, for messages.
         image_urls: Hand http(s) URLs of images on, for the endpoint to fetch. Else they are refused.
+        repair: Ask once more for an answer that does not satisfy its schema. Else it comes as it is, with `parsed` None: for
+            callers that keep every answer.
 
     Raises:
         UserError: A setting that cannot work, or a key that is not in the environment.
     """
 
-    def __init__(self, cfg: EndpointConfig, where: str = "endpoint", *, image_urls: bool = False):
+    def __init__(self, cfg: EndpointConfig, where: str = "endpoint", *, image_urls: bool = False, repair: bool = True):
         cfg.check(where)
         self._cfg = replace(cfg)
         self._where = where
         self._secret = Secret.from_environment(cfg.api_key_env, f"{where}.api_key_env")
         self._image_urls = image_urls
+        self._repair = repair
         self._keys = Keys(cfg, image_urls)
         self._limits = Limits(cfg, where)
         self._meters = Meters()
@@ -111,7 +114,7 @@ class Endpoint(Completer):
 
     def __reduce__(self):
         # An actor that is handed an endpoint makes its own, with the key of its own environment.
-        return partial(Endpoint, image_urls=self._image_urls), (self._cfg, self._where)
+        return partial(Endpoint, image_urls=self._image_urls, repair=self._repair), (self._cfg, self._where)
 
     async def _complete(self, call: _Call, began: float) -> Completion:
         """The completion of a call that is not in memory."""
@@ -145,11 +148,12 @@ class Endpoint(Completer):
             try:
                 parsed = shape.parse(generated.text)
             except Unfit as problem:
-                self._meters.repairs += 1
-                again = shape.repair(call.messages, generated.text, problem)
-                generated = await self._ask(sender, call, again, shape, flight, tally)
-                parsed = self._parse_repaired(shape, generated.text, tally)
-        as_text = None if shape is None else encode(parsed)
+                if self._repair:
+                    self._meters.repairs += 1
+                    again = shape.repair(call.messages, generated.text, problem)
+                    generated = await self._ask(sender, call, again, shape, flight, tally)
+                    parsed = self._parse_repaired(shape, generated.text, tally)
+        as_text = None if parsed is None else encode(parsed)
         answer = Answer(generated.text, as_text, generated.finish_reason, tally.prompt_tokens, tally.completion_tokens)
         self._cache.keep(call.key, answer)
         return Landed(answer, tally.attempts, tally.cost)

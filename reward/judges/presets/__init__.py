@@ -7,12 +7,24 @@ from collections.abc import Mapping
 
 from reward.judges.config import JudgeConfig, JudgesConfig
 from reward.judges.preset import Preset
-from reward.judges.presets import citation, guardreasoner, harm, helpfulness, intent, llama_guard, refusal
+from reward.judges.presets import (
+    citation,
+    guardreasoner,
+    harm,
+    helpfulness,
+    intent,
+    llama_guard,
+    policy_citation,
+    refusal,
+    safety_relevance,
+    visual_grounding,
+)
 from rl_align.errors import UserError
 
-PRESETS: Mapping[str, Preset] = {
-    module.PRESET.name: module.PRESET for module in (citation, refusal, helpfulness, harm, intent, llama_guard, guardreasoner)
-}
+_GENERAL = (citation, refusal, helpfulness, harm, intent, visual_grounding, policy_citation, safety_relevance)
+_GUARDS = (llama_guard, guardreasoner)
+
+PRESETS: Mapping[str, Preset] = {module.PRESET.name: module.PRESET for module in (*_GENERAL, *_GUARDS)}
 
 
 def chosen(cfg: JudgesConfig) -> dict[str, tuple[Preset, JudgeConfig]]:

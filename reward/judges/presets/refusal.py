@@ -28,13 +28,14 @@ def _ask(preset: Rubric, item: Item, shown: Shown, setting: Setting) -> Question
     return Question(
         {"prompt": item.prompt, "thinking": thinking, "answer": shown.answer},
         {
-            "policy": _policy(item, setting.catalogue),
+            "policy": policies_in_words(item, setting.catalogue),
             "expected": "\nOr: ".join(EXPECTED[b] for b in item.expected),
         },
     )
 
 
-def _policy(item: Item, catalogue: Catalogue) -> str:
+def policies_in_words(item: Item, catalogue: Catalogue) -> str:
+    """The item's policies with their rules and what each demands; one sentence where none is known."""
     policies = list(dict.fromkeys(p for p in map(catalogue.resolve, item.policies) if p))
     if not policies:
         return "No policy is known to be at stake."
