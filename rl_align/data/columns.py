@@ -83,7 +83,7 @@ def to_row(item: Item) -> dict[str, Any]:
 
 def from_row(row: Mapping[str, Any]) -> Item:
     """The item of a row. Raises TypeError or ValueError when a value is outside its closed set or missing."""
-    truth = json.loads(row["truth"])
+    truth = json.loads(row["truth"], parse_constant=_no_number)
     if not isinstance(truth, dict):
         raise TypeError("truth is no JSON object")
     if any(image is None or image["bytes"] is None for image in row["images"]):
@@ -108,6 +108,10 @@ def from_row(row: Mapping[str, Any]) -> Item:
         provenance=row["provenance"],
         truth=truth,
     )
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} in truth is not JSON")
 
 
 def check_columns(found: pyarrow.Schema, path: Path) -> None:

@@ -184,19 +184,30 @@ def normalise_image(ref: ImageRef, *, max_pixels: int, min_pixels: int = 3_136, 
     with warnings.catch_warnings():
         # Pillow warns of what is either refused here by name or does no harm.
         warnings.simplefilter("ignore")
-        return _normalised(
-            data, ref.path, {"max_pixels": max_pixels, "min_pixels": min_pixels, "multiple_of": multiple_of}
-        )
+        return _normalised(data, ref.path, {"max_pixels": max_pixels, "min_pixels": min_pixels, "multiple_of": multiple_of})
 
 
-def _normalised(data: bytes, where: str | None, sizes: dict[str, int]) -> bytes:
-    from PIL import Image
+def decode_image(ref: ImageRef) -> Image:
+    """The decoded picture as it is stored: any mode, any size, not turned. Raises DataError as `normalise_image` does."""
+    data = _read(ref)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _decoded(data, ref.path)
 
+
+def _decoded(data: bytes, where: str | None) -> Image:
     image = _open(data, where)
     try:
         image.load()
     except Exception as error:  # decoders of broken data raise nearly any exception
         raise DataError(BROKEN, str(error) or type(error).__name__, where=where) from error
+    return image
+
+
+def _normalised(data: bytes, where: str | None, sizes: dict[str, int]) -> bytes:
+    from PIL import Image
+
+    image = _decoded(data, where)
     plain = image.format == "PNG" and image.mode == "RGB" and data[24:26] == _PLAIN_PNG and not image.info
     _turn_upright(image)
     size = target_size(*image.size, **sizes)
