@@ -48,9 +48,7 @@ class ImageConfig:
     multiple_of: int = 28
 
 
-def target_size(
-    width: int, height: int, *, max_pixels: int, min_pixels: int = 3_136, multiple_of: int = 28
-) -> tuple[int, int]:
+def target_size(width: int, height: int, *, max_pixels: int, min_pixels: int = 3_136, multiple_of: int = 28) -> tuple[int, int]:
     """Width and height in pixels after `normalise_image`; a size that already fits is kept.
 
     The aspect ratio is kept as far as multiples of `multiple_of` and a ratio of at most 200 allow. The result never has
@@ -193,6 +191,14 @@ def decode_image(ref: ImageRef) -> Image:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return _decoded(data, ref.path)
+
+
+def image_size(ref: ImageRef) -> tuple[int, int]:
+    """Width and height in pixels as the header says; the picture is not decoded. Raises DataError as `normalise_image` does."""
+    data = _read(ref)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _open(data, ref.path).size
 
 
 def _decoded(data: bytes, where: str | None) -> Image:
