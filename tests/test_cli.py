@@ -16,7 +16,10 @@ from rl_align.runfiles.ledger import Ledger
 from rl_align.runfiles.manifest import seal
 
 COMMANDS = ("run", "seeds", "data", "status", "report", "eval", "reward", "guard", "doctor")
-ACTIONS = ("data make", "data sheet", "reward refusals", "reward calibrate-refusals", "guard serve", "guard ask")
+ACTIONS = (
+    *(f"data {name}" for name in ("make", "sheet", "prepare", "validate", "stats", "show", "mix", "split")),
+    *("bench data", "reward refusals", "reward calibrate-refusals", "guard serve", "guard ask"),
+)
 
 
 @pytest.fixture

@@ -27,7 +27,6 @@ from pathlib import Path
 import numpy as np
 
 from rl_align.data.files import replacing
-
 from rl_align.data.fingerprint import Look, look, text_key
 from rl_align.data.untrusted import shown
 from rl_align.schema import Item

@@ -14,8 +14,8 @@ from rl_align.data.building import CONTAMINATION, beside, building
 from rl_align.data.contamination import Evaluation, Hits
 from rl_align.data.dataset import Dataset, open_dataset
 from rl_align.data.fingerprint import look, text_key
-from rl_align.data.prepare import counted, save_quarantine
 from rl_align.data.mix_config import TRAIN, MixConfig, OnContamination, PartConfig, check_mix
+from rl_align.data.prepare import counted, save_quarantine
 from rl_align.data.proportions import Share, allot
 from rl_align.data.quarantine import DataError, Dropped, Quarantine
 from rl_align.data.seen import Seen
@@ -68,6 +68,9 @@ def mix(cfg: MixConfig, out: str | Path, progress: bool = True) -> list[str]:
             _refuse(hits, beside(out, CONTAMINATION))
         hits.save(made.folder / CONTAMINATION)
         numbers = [min(len(part.places), part.cfg.cap or len(part.places)) for part in parts]
+        if empty := [part for part in parts if not part.places]:
+            what = f"no usable rows of {', '.join(empty[0].cfg.splits) or 'any split'} ({quarantine.summary()})"
+            raise UserError(what, where=empty[0].cfg.path, fix="check its `splits`, or leave it out")
         shares = [Share(part.cfg.path, number, part.cfg.weight) for part, number in zip(parts, numbers, strict=True)]
         taken = allot(shares, cfg.epochs, cfg.rows)
         size = sum(file.stat().st_size for part in parts for file in part.dataset.files)
@@ -100,7 +103,7 @@ def _training_set(part: PartConfig) -> Dataset:
 
 
 def _refused(dataset: Dataset, item: Item) -> str | None:
-    """Why a row must not be trained on, whatever file it is in. A manifest says which splits are held out; else the registry does."""
+    """Why a row must not be trained on, whatever file it is in. Which splits are held out is the manifest's word, else the registry's."""
     if reason := not_for_training(item.dataset):
         return reason
     if not dataset.meta and item.dataset in SOURCES and SOURCES[item.dataset].held_out(item):

@@ -54,8 +54,8 @@ def split(
 ) -> list[str]:
     """Divides a dataset. Where a group goes depends on seed, shares and the id of its first row alone.
 
-    One group are twins; items with the same picture (by its bytes; plain ones aside); items with the same prompt where one of them has no
-    picture; items with the same prompt and pictures. This is the rule of `contamination`, except for recompressed copies: no
+    One group are twins; items with the same picture (by its bytes; plain ones aside); items with the same prompt where one of them
+    has no picture; items with the same prompt and pictures. This is the rule of `contamination`, except for recompressed copies: no
     split gives another one away. Rows that their makers hold out keep their split; those of benchmarks are divided and stay what
     they are.
 
