@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 from tqdm import tqdm
@@ -42,9 +43,7 @@ def check(path: str | Path, problems: str | Path | None = None, *, pictures: boo
     if problems is not None:
         found.save(problems)
     if len(found):
-        first = [
-            f"  {shown(r.item, 100)}: {r.reason} {shown(r.detail, 150)}".rstrip() for r, _ in zip(found.records, range(_SHOWN))
-        ]
+        first = [f"  {shown(r.item, 100)}: {r.reason} {shown(r.detail, 150)}".rstrip() for r in islice(found.records, _SHOWN)]
         numbers = ", ".join(f"{count} {reason}" for reason, count in found.counts.items())
         print("\n".join(first + ["  …"] * (len(found) > _SHOWN)))
         fix = f"all of them are in {problems}" if problems else "`--problems FILE` writes all of them"

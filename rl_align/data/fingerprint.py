@@ -24,7 +24,7 @@ _PLAIN = 3.0
 
 
 def text_key(prompt: str) -> bytes:
-    """Hash (16 bytes) of a prompt's letters and digits in their order: case, spacing, punctuation and invisible characters do not count.
+    """Hash (16 bytes) of a prompt's letters and digits in their order; case, spacing, punctuation and invisible marks do not count.
 
     A prompt without letters and digits is hashed as it stands.
     """

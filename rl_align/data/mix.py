@@ -103,7 +103,7 @@ def _training_set(part: PartConfig) -> Dataset:
 
 
 def _refused(dataset: Dataset, item: Item) -> str | None:
-    """Why a row must not be trained on, whatever file it is in. Which splits are held out is the manifest's word, else the registry's."""
+    """Why a row must not be trained on, whatever file it is in. Held-out splits: as the manifest says, else the registry."""
     if reason := not_for_training(item.dataset):
         return reason
     if not dataset.meta and item.dataset in SOURCES and SOURCES[item.dataset].held_out(item):
