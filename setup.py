@@ -19,6 +19,7 @@ BASE = [
     "pyarrow>=19.0",
     "pyyaml>=6.0",
     "referencing>=0.35",
+    "tqdm>=4.66",
 ]
 
 EXTRAS = {

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from rl_align.data.commands import add_actions, add_bench
 from rl_align.errors import EngineFailed, UserError
 
 PROG = "rl-align"
@@ -90,25 +91,6 @@ def _lazy(target: str) -> Callable[..., Any]:
 
 def _run_command(a: argparse.Namespace) -> int | None:
     return _lazy("rl_align.pipeline.run:run")(a.config, a.overrides, dry_run=a.dry_run)
-
-
-def _make(a: argparse.Namespace) -> None:
-    load, config = _lazy("rl_align.config:load_config"), _lazy("rl_align.pictograms.config:PictogramsConfig")
-    counts = _lazy("rl_align.data.sources.pictograms:make")(load(config, a.config, a.overrides), a.out)
-    for split, cells in counts.items():
-        numbers = {cell: sum(table.values()) for cell, table in cells.items()}
-        print(f"{split}: {sum(numbers.values())} items (" + ", ".join(f"{k} {v}" for k, v in numbers.items()) + ")")
-    print(f"written to {a.out}")
-
-
-def _list(a: argparse.Namespace) -> None:
-    print("\n".join(_lazy("rl_align.data.sources.registry:table")()))
-
-
-def _sheet(a: argparse.Namespace) -> None:
-    load, config = _lazy("rl_align.config:load_config"), _lazy("rl_align.pictograms.config:PictogramsConfig")
-    _lazy("rl_align.pictograms.sheet:sheet")(a.out, load(config, a.config, a.overrides))
-    print(f"written to {a.out}")
 
 
 def _seeds(a: argparse.Namespace) -> int | None:
@@ -193,14 +175,9 @@ def _parser() -> argparse.ArgumentParser:
     _config(ablate)
     ablate.add_argument("--dry-run", action="store_true", help="print the runs, and start nothing")
 
-    data = _add(commands, "data", None, "make and list datasets", "data make pictograms --out data/pictograms")
+    data = _add(commands, "data", None, "make, check, look at, mix and divide datasets", "data list")
     actions = data.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
-    _add(actions, "list", _list, "sources of data: use allowed, licence, size", "data list")
-    make = _add(actions, "make", _make, "write a dataset as parquet", "data make pictograms --out data/pictograms")
-    make.add_argument("world", choices=["pictograms"], help="which dataset")
-    _world(make, "data/pictograms", "folder of the parquet files")
-    sheet = _add(actions, "sheet", _sheet, "draw an overview of the pictures", "data sheet --out pictograms.png")
-    _world(sheet, "pictograms.png", "the PNG file")
+    add_actions(actions, _add)
 
     status = _add(commands, "status", _status, "where a run stands", "status runs/quickstart")
     _folder(status)
@@ -234,6 +211,7 @@ def _parser() -> argparse.ArgumentParser:
     actions = bench.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
     reward = _add(actions, "reward", _bench_reward, "rollouts a second through the rule rewards, on one core", "bench reward")
     reward.add_argument("--count", type=_count, default=1000, metavar="N", help="different rollouts (default: 1000)")
+    add_bench(actions, _add)
 
     reward = _add(commands, "reward", None, "run rule rewards on files", "reward refusals answers.jsonl refusals.jsonl")
     actions = reward.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
@@ -300,12 +278,6 @@ def _guarded(parser: argparse.ArgumentParser) -> None:
 
 def _folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="RUN", help="run folder")
-
-
-def _world(parser: argparse.ArgumentParser, out: str, what: str) -> None:
-    _overrides(parser)
-    parser.add_argument("--out", default=out, metavar="PATH", help=f"{what} (default: {out})")
-    parser.add_argument("--config", metavar="FILE", help="YAML file with settings of the dataset")
 
 
 def _count(text: str) -> int:

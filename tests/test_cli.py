@@ -16,8 +16,10 @@ from rl_align.runfiles.ledger import Ledger
 from rl_align.runfiles.manifest import seal
 
 COMMANDS = ("run", "seeds", "data", "status", "report", "eval", "reward", "guard", "synth", "doctor")
-ACTIONS = ("data make", "data sheet", "reward refusals", "reward calibrate-refusals", "guard serve", "guard ask")
-ACTIONS += ("synth msr-align", "synth rewriter")
+ACTIONS = (
+    *(f"data {name}" for name in ("make", "sheet", "prepare", "validate", "stats", "show", "mix", "split")),
+    *("bench data", "reward refusals", "reward calibrate-refusals", "guard serve", "guard ask", "synth msr-align", "synth rewriter"),
+)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from rl_align.data.items import write_items
+from rl_align.data.untrusted import MAX_EDGE, picture, picture_file, shown
 from rl_align.errors import UserError
 from rl_align.eval.metrics import MATRIX_METRICS, METRICS, measure
 from rl_align.eval.records import outcomes, record
@@ -28,7 +29,6 @@ from rl_align.report.curves import by_stage, step_times
 from rl_align.report.html import write_html
 from rl_align.report.rollouts import extremes, load_rollouts
 from rl_align.report.summary import build_summary
-from rl_align.report.untrusted import MAX_EDGE, picture, picture_file, shown
 from rl_align.runfiles.atomic import write_json
 from rl_align.transcript.responder import parse_response, render_response
 

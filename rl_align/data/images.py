@@ -48,9 +48,7 @@ class ImageConfig:
     multiple_of: int = 28
 
 
-def target_size(
-    width: int, height: int, *, max_pixels: int, min_pixels: int = 3_136, multiple_of: int = 28
-) -> tuple[int, int]:
+def target_size(width: int, height: int, *, max_pixels: int, min_pixels: int = 3_136, multiple_of: int = 28) -> tuple[int, int]:
     """Width and height in pixels after `normalise_image`; a size that already fits is kept.
 
     The aspect ratio is kept as far as multiples of `multiple_of` and a ratio of at most 200 allow. The result never has
@@ -184,19 +182,38 @@ def normalise_image(ref: ImageRef, *, max_pixels: int, min_pixels: int = 3_136, 
     with warnings.catch_warnings():
         # Pillow warns of what is either refused here by name or does no harm.
         warnings.simplefilter("ignore")
-        return _normalised(
-            data, ref.path, {"max_pixels": max_pixels, "min_pixels": min_pixels, "multiple_of": multiple_of}
-        )
+        return _normalised(data, ref.path, {"max_pixels": max_pixels, "min_pixels": min_pixels, "multiple_of": multiple_of})
 
 
-def _normalised(data: bytes, where: str | None, sizes: dict[str, int]) -> bytes:
-    from PIL import Image
+def decode_image(ref: ImageRef) -> Image:
+    """The decoded picture as it is stored: any mode, any size, not turned. Raises DataError as `normalise_image` does."""
+    data = _read(ref)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _decoded(data, ref.path)
 
+
+def image_size(ref: ImageRef) -> tuple[int, int]:
+    """Width and height in pixels as the header says; the picture is not decoded. Raises DataError as `normalise_image` does."""
+    data = _read(ref)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _open(data, ref.path).size
+
+
+def _decoded(data: bytes, where: str | None) -> Image:
     image = _open(data, where)
     try:
         image.load()
     except Exception as error:  # decoders of broken data raise nearly any exception
         raise DataError(BROKEN, str(error) or type(error).__name__, where=where) from error
+    return image
+
+
+def _normalised(data: bytes, where: str | None, sizes: dict[str, int]) -> bytes:
+    from PIL import Image
+
+    image = _decoded(data, where)
     plain = image.format == "PNG" and image.mode == "RGB" and data[24:26] == _PLAIN_PNG and not image.info
     _turn_upright(image)
     size = target_size(*image.size, **sizes)

@@ -1,101 +1,74 @@
-"""Items ⇄ parquet: one row an item, images as bytes, every field of the item kept."""
+"""Items ⇄ parquet: whole files, or row by row in bounded memory."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from rl_align.data.columns import REMAKE, check_columns, from_row, schema, to_row
 from rl_align.data.files import replacing
+from rl_align.data.quarantine import Dropped
+from rl_align.data.seen import Seen
 from rl_align.errors import UserError
-from rl_align.schema import Behaviour, Citation, ImageRef, Item, RiskModality
+from rl_align.schema import Item
 
-if TYPE_CHECKING:
-    import pyarrow
-
-#: Version of the columns below; a file of another version is refused rather than guessed at.
-SCHEMA_VERSION = 2
-_VERSION_KEY = b"rl_align.items"
-_ROWS_PER_GROUP = 512
-_REMAKE = "make the dataset again with `rl-align data make`"
+BAD_VALUE = "bad_value"
+#: A row group ends at whichever comes first; a reader holds one at a time.
+_ROWS_PER_GROUP, _BYTES_PER_GROUP = 512, 64 * 2**20
+#: Row groups that claim more are not decoded.
+_MAX_GROUP_BYTES = 4 * 2**30
+_ROWS_PER_BATCH = 128
 
 
-def _schema() -> pyarrow.Schema:
-    import pyarrow as pa
+class ItemWriter:
+    """Writes items to a parquet file as they come. The same items give the same bytes.
 
-    citation = pa.struct([("policy", pa.string()), ("rule", pa.int32()), ("known", pa.bool_())])
-    return pa.schema(
-        [
-            pa.field("id", pa.string(), nullable=False),
-            pa.field("images", pa.list_(pa.struct([("bytes", pa.binary())])), nullable=False),
-            pa.field("prompt", pa.string(), nullable=False),
-            pa.field("dataset", pa.string(), nullable=False),
-            pa.field("split", pa.string(), nullable=False),
-            pa.field("expected", pa.list_(pa.string()), nullable=False),
-            pa.field("citations", pa.list_(citation), nullable=False),
-            pa.field("harmful", pa.bool_()),
-            pa.field("modality", pa.string(), nullable=False),
-            pa.field("reference", pa.string()),
-            pa.field("rejected", pa.string()),
-            pa.field("twin", pa.string()),
-            pa.field("category", pa.string()),
-            pa.field("licence", pa.string(), nullable=False),
-            pa.field("provenance", pa.string(), nullable=False),
-            pa.field("truth", pa.string(), nullable=False),
-        ],
-        metadata={_VERSION_KEY: str(SCHEMA_VERSION).encode()},
-    )
+    Args:
+        path: The file, which is unfinished until `close`: hand in a temporary path.
+        shown: What messages call it.
+    """
 
+    def __init__(self, path: Path, shown: str | Path | None = None):
+        import pyarrow.parquet as pq
 
-def _to_row(item: Item) -> dict[str, Any]:
-    try:
-        images = [{"bytes": image.read()} for image in item.images]
-    except OSError as error:
-        raise UserError(f"an image cannot be read ({error.strerror or error})", where=f"item {item.id!r}") from error
-    try:
-        truth = json.dumps(dict(item.truth), sort_keys=True, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"truth is not JSON ({error})", where=f"item {item.id!r}") from error
-    return {
-        "id": item.id,
-        "images": images,
-        "prompt": item.prompt,
-        "dataset": item.dataset,
-        "split": item.split,
-        "expected": [behaviour.value for behaviour in item.expected],
-        "citations": [{"policy": c.policy, "rule": c.rule, "known": c.known} for c in item.citations],
-        "harmful": item.harmful,
-        "modality": item.modality.value,
-        "reference": item.reference,
-        "rejected": item.rejected,
-        "twin": item.twin,
-        "category": item.category,
-        "licence": item.licence,
-        "provenance": item.provenance,
-        "truth": truth,
-    }
+        self.rows = self.bytes = 0
+        self._shown = str(shown or path)
+        self._writer = pq.ParquetWriter(path, schema(), compression="zstd")
+        self._batch: list[dict[str, Any]] = []
+        self._batch_bytes = 0
 
+    def add(self, item: Item) -> None:
+        """Appends an item.
 
-def _from_row(row: Mapping[str, Any]) -> Item:
-    return Item(
-        id=row["id"],
-        images=tuple(ImageRef(data=image["bytes"]) for image in row["images"]),
-        prompt=row["prompt"],
-        dataset=row["dataset"],
-        split=row["split"],
-        expected=tuple(Behaviour(name) for name in row["expected"]),
-        citations=tuple(Citation(c["policy"], c["rule"], c["known"]) for c in row["citations"]),
-        harmful=row["harmful"],
-        modality=RiskModality(row["modality"]),
-        reference=row["reference"],
-        rejected=row["rejected"],
-        twin=row["twin"],
-        category=row["category"],
-        licence=row["licence"],
-        provenance=row["provenance"],
-        truth=json.loads(row["truth"]),
-    )
+        Raises:
+            UserError: An unreadable image, a truth that is not JSON, or text that is not Unicode.
+            OSError: The file cannot be written.
+        """
+        row = to_row(item)
+        size = sum(len(image["bytes"]) for image in row["images"]) + len(row["prompt"]) + len(row["truth"])
+        self._batch.append(row)
+        self._batch_bytes += size
+        self.rows += 1
+        self.bytes += size
+        if len(self._batch) == _ROWS_PER_GROUP or self._batch_bytes >= _BYTES_PER_GROUP:
+            self._flush()
+
+    def close(self, complete: bool = True) -> None:
+        """Writes what is left, unless the file is to be thrown away, and the footer. Raises as `add` does."""
+        if self._batch and complete:
+            self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        try:
+            self._writer.write_table(pa.Table.from_pylist(self._batch, schema=schema()))
+        except (pa.ArrowException, UnicodeError, TypeError) as error:
+            raise UserError(f"a field has the wrong type or is not Unicode ({error})", where=self._shown) from error
+        self._batch.clear()
+        self._batch_bytes = 0
 
 
 def write_items(path: str | Path, items: Iterable[Item]) -> int:
@@ -110,54 +83,21 @@ def write_items(path: str | Path, items: Iterable[Item]) -> int:
         UserError: No items, a repeated id, an unreadable image, a truth that is not JSON, text that is not Unicode,
             or a place that cannot be written.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    schema = _schema()
-    ids: set[str] = set()
-    rows: list[dict[str, Any]] = []
-
-    def flush(writer: pq.ParquetWriter) -> None:
+    seen = Seen()
+    with replacing(path) as temporary:
+        writer = ItemWriter(temporary, path)
         try:
-            writer.write_table(pa.Table.from_pylist(rows, schema=schema))
-        except (pa.ArrowException, UnicodeError, TypeError) as error:
-            raise UserError(f"a field has the wrong type or is not Unicode ({error})", where=str(path)) from error
-        rows.clear()
-
-    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
-        for item in items:
-            if item.id in ids:
-                raise UserError(f"item id {item.id!r} occurs twice", where=str(path), expected="unique ids")
-            ids.add(item.id)
-            rows.append(_to_row(item))
-            if len(rows) == _ROWS_PER_GROUP:
-                flush(writer)
-        if not ids:
-            raise UserError("no items to write", where=str(path), expected="at least one item")
-        if rows:
-            flush(writer)
-    return len(ids)
-
-
-def _check_columns(found: pyarrow.Schema, path: Path) -> None:
-    version = (found.metadata or {}).get(_VERSION_KEY)
-    if version is not None and version != str(SCHEMA_VERSION).encode():
-        raise UserError(
-            f"items of schema version {version.decode(errors='replace')}",
-            where=str(path),
-            expected=f"version {SCHEMA_VERSION}",
-            fix=_REMAKE,
-        )
-    missing = [name for name in _schema().names if name not in found.names]
-    if missing:
-        raise UserError(
-            f"missing column{'s' if len(missing) > 1 else ''} {', '.join(missing)}",
-            where=str(path),
-            expected=f"an item file (columns seen: {', '.join(found.names[:20]) or 'none'})",
-            fix=_REMAKE,
-        )
-    if version is None:
-        raise UserError("no item schema version in the file", where=str(path), expected="an item file", fix=_REMAKE)
+            for item in items:
+                if not seen.add(item.id):
+                    raise UserError(f"item id {item.id!r} occurs twice", where=str(path), expected="unique ids")
+                writer.add(item)
+            if not writer.rows:
+                raise UserError("no items to write", where=str(path), expected="at least one item")
+        except BaseException:
+            writer.close(complete=False)
+            raise
+        writer.close()
+    return writer.rows
 
 
 def read_items(path: str | Path) -> list[Item]:
@@ -167,37 +107,82 @@ def read_items(path: str | Path) -> list[Item]:
         UserError: Missing file, not parquet, damaged, another schema version, missing column, a column of another
             type, a value outside a closed set (with its row), a repeated id, or no rows.
     """
+    items: list[Item] = []
+    seen = Seen()
+    for number, record in enumerate(scan_items(path)):
+        if isinstance(record, Dropped):
+            raise UserError(f"bad value ({record.detail})", where=f"{path} row {number}", fix=REMAKE)
+        if not seen.add(record.id):
+            raise UserError(f"item id {record.id!r} occurs twice", where=f"{path} row {number}", expected="unique ids")
+        items.append(record)
+    if not items:
+        raise UserError("empty dataset", where=str(path), expected="at least one item", fix=REMAKE)
+    return items
+
+
+def scan_items(path: str | Path) -> Iterator[Item | Dropped]:
+    """The rows of an item file one by one, in memory that does not grow with the file. A row that is no item comes as `Dropped`.
+
+    Raises:
+        UserError: Missing file, not parquet, damaged (with the row before it), another schema version, a missing column or one of
+            another type.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    path = Path(path)
+    path, number = Path(path), 0
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "no such file"
         raise UserError(what, where=str(path), expected="a parquet file of items")
     try:
-        with pq.ParquetFile(path) as file:
-            _check_columns(file.schema_arrow, path)
-            schema = _schema()
-            rows = file.read(columns=schema.names).select(schema.names).cast(schema).to_pylist()
+        with pq.ParquetFile(path, buffer_size=2**20, pre_buffer=False) as file:
+            check_columns(file.schema_arrow, path)
+            _check_groups(file.metadata, path)
+            columns = schema()
+            # A type that cannot be cast is wrong in every row: it is the file's fault, not a row's.
+            file.schema_arrow.empty_table().select(columns.names).cast(columns)
+            for batch in file.iter_batches(batch_size=_ROWS_PER_BATCH, columns=columns.names):
+                for row in _rows(pa.Table.from_batches([batch]).select(columns.names), columns):
+                    yield _item(row, f"{path.name}:{number}")
+                    number += 1
     except (pa.ArrowException, OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
         raise UserError(
-            f"not a readable parquet file of items ({reason})",
-            where=str(path),
+            f"not a readable parquet file of items ({_first_line(error)})",
+            where=f"{path} after row {number}" if number else str(path),
             expected="a complete file of the item schema",
-            fix=_REMAKE,
+            fix=REMAKE,
         ) from error
-    if not rows:
-        raise UserError("empty dataset", where=str(path), expected="at least one item", fix=_REMAKE)
-    items = []
-    ids: set[str] = set()
-    for number, row in enumerate(rows):
-        try:
-            item = _from_row(row)
-        except (TypeError, ValueError) as error:
-            raise UserError(f"bad value ({error})", where=f"{path} row {number}", fix=_REMAKE) from error
-        if item.id in ids:
-            raise UserError(f"item id {item.id!r} occurs twice", where=f"{path} row {number}", expected="unique ids")
-        ids.add(item.id)
-        items.append(item)
-    return items
+
+
+def _rows(table: Any, columns: Any) -> Iterator[dict[str, Any] | Exception]:
+    """The rows of a small table; where they cannot be read together, each alone, or what is wrong with it."""
+    import pyarrow as pa
+
+    try:
+        yield from table.cast(columns).to_pylist()
+    except (pa.ArrowException, ValueError) as error:
+        if table.num_rows == 1:
+            yield error
+            return
+        for number in range(table.num_rows):
+            yield from _rows(table.slice(number, 1), columns)
+
+
+def _item(row: dict[str, Any] | Exception, where: str) -> Item | Dropped:
+    try:
+        if isinstance(row, Exception):
+            raise row
+        return from_row(row)
+    except (TypeError, ValueError, RecursionError) as error:
+        return Dropped(where, BAD_VALUE, _first_line(error))
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def _check_groups(metadata: Any, path: Path) -> None:
+    for number in range(metadata.num_row_groups):
+        if (size := metadata.row_group(number).total_byte_size) > _MAX_GROUP_BYTES:
+            most = f"at most {_MAX_GROUP_BYTES}"
+            raise UserError(f"row group {number} holds {size} bytes", where=str(path), expected=most, fix=REMAKE)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -12,8 +15,10 @@ from rl_align.data.files import replacing
 from rl_align.errors import UserError
 from rl_align.schema import Item
 
-#: Details quote untrusted input; a record stays readable whatever it quotes.
-_DETAIL_CHARS = 300
+#: Ids and details quote untrusted input; a record stays readable whatever it quotes.
+_ITEM_CHARS, _DETAIL_CHARS = 600, 300
+#: Records beyond this many bytes wait on the disk.
+_IN_MEMORY = 2**20
 
 
 @dataclass(frozen=True)
@@ -41,22 +46,33 @@ class DataError(UserError):
 
 
 class Quarantine:
-    """Collects dropped records and writes them as JSON lines {item, reason, detail}.
+    """Collects dropped records and writes them as JSON lines {item, reason, detail}. Its memory does not grow with them.
 
     Args:
-        path: Where `save` writes; None keeps the records in memory only.
+        path: Where `save` writes; None keeps the records for `records` only.
     """
 
     def __init__(self, path: str | Path | None = None):
         self.path = None if path is None else Path(path)
-        self.records: list[Dropped] = []
+        self._counts: Counter[str] = Counter()
+        self._spool = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)
 
     def __len__(self) -> int:
-        return len(self.records)
+        return self._counts.total()
+
+    @property
+    def records(self) -> Iterator[Dropped]:
+        """What was dropped, in order. Nothing may be dropped while they are read."""
+        self._spool.seek(0)
+        for line in self._spool:
+            yield Dropped(**json.loads(line))
 
     def drop(self, item: str, reason: str, detail: str = "") -> None:
         """Records one dropped item."""
-        self.records.append(Dropped(item, reason, detail[:_DETAIL_CHARS]))
+        self._counts[reason] += 1
+        record = Dropped(item[:_ITEM_CHARS], reason, detail[:_DETAIL_CHARS])
+        self._spool.seek(0, os.SEEK_END)
+        self._spool.write(json.dumps(asdict(record)).encode("ascii") + b"\n")
 
     def sift(self, stream: Iterable[Item | Dropped]) -> Iterator[Item]:
         """Passes items on and keeps what was dropped, in the order of the stream."""
@@ -69,23 +85,25 @@ class Quarantine:
     @property
     def counts(self) -> dict[str, int]:
         """Reason → how many were dropped for it, most frequent first."""
-        return dict(Counter(record.reason for record in self.records).most_common())
+        return dict(self._counts.most_common())
 
     def summary(self) -> str:
         """One line for the console, such as "3 dropped: 2 image_missing, 1 prompt_too_long"."""
-        if not self.records:
+        if not len(self):
             return "nothing dropped"
         return f"{len(self)} dropped: " + ", ".join(f"{count} {reason}" for reason, count in self.counts.items())
 
-    def save(self) -> None:
+    def save(self, path: str | Path | None = None) -> None:
         """Writes all records, completely or not at all; an empty quarantine leaves an empty file.
+
+        Args:
+            path: Where to, instead of the place given at the beginning.
 
         Raises:
             UserError: The file cannot be written.
         """
-        if self.path is None:
+        if (target := path or self.path) is None:
             return
-        with replacing(self.path) as temporary:
-            temporary.write_text(
-                "".join(json.dumps(asdict(record)) + "\n" for record in self.records), encoding="ascii"
-            )
+        self._spool.seek(0)
+        with replacing(target) as temporary, open(temporary, "wb") as file:
+            shutil.copyfileobj(self._spool, file)

@@ -7,18 +7,19 @@ from dataclasses import replace
 
 from rl_align.data.images import ImageConfig, normalise_image
 from rl_align.data.quarantine import DataError, Dropped, Quarantine
+from rl_align.data.seen import Seen
 from rl_align.schema import ImageRef, Item
 
 EMPTY_PROMPT, NOT_UNICODE, DUPLICATE_ID = "empty_prompt", "not_unicode", "duplicate_id"
 
 
-def _problem(item: Item, seen: set[str]) -> str | None:
-    if item.id in seen:
-        return DUPLICATE_ID
+def text_problem(item: Item) -> str | None:
+    """The reason why the words of an item cannot be used; None when they can."""
     if not item.prompt.strip():
         return EMPTY_PROMPT
     try:
-        "".join((item.id, item.prompt, item.reference or "", item.category or "")).encode()
+        texts = (item.id, item.prompt, item.split, item.reference, item.rejected, item.twin, item.category, item.provenance)
+        "".join(text or "" for text in texts).encode()
     except UnicodeEncodeError:
         return NOT_UNICODE
     return None
@@ -32,10 +33,9 @@ def validate(stream: Iterable[Item | Dropped], images: ImageConfig, quarantine: 
     Raises:
         UserError: The image sizes asked for hold no picture.
     """
-    seen: set[str] = set()
+    kept = Seen()
     for item in quarantine.sift(stream):
-        reason = _problem(item, seen)
-        if reason:
+        if reason := text_problem(item):
             quarantine.drop(item.id, reason)
             continue
         try:
@@ -53,5 +53,7 @@ def validate(stream: Iterable[Item | Dropped], images: ImageConfig, quarantine: 
         except DataError as error:
             quarantine.drop(item.id, error.reason, error.detail)
             continue
-        seen.add(item.id)
+        if not kept.add(item.id):
+            quarantine.drop(item.id, DUPLICATE_ID)
+            continue
         yield replace(item, images=pictures)

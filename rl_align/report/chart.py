@@ -8,7 +8,7 @@ from itertools import accumulate
 
 from markupsafe import Markup, escape
 
-from rl_align.report.untrusted import shown
+from rl_align.data.untrusted import shown
 
 #: Okabe and Ito's palette, which colour-blind readers can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rl_align.data.untrusted import shown
 from rl_align.eval.metrics import LOWER_IS_BETTER, MATRIX_METRICS, METRICS
 from rl_align.report.panel import in_words
-from rl_align.report.untrusted import shown
 
 TITLES = {
     "attack_success": "attack success",

@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from rl_align.data.untrusted import picture, picture_file, shown
 from rl_align.errors import UserError
 from rl_align.eval.metrics import MATRIX_METRICS, METRICS
 from rl_align.eval.run import GREEDY, SAMPLED
@@ -18,7 +19,6 @@ from rl_align.report.mistakes import load_mistakes
 from rl_align.report.panel import alarm_lines, alarms, section, thresholds
 from rl_align.report.rollouts import Rollouts, load_rollouts, read_rows
 from rl_align.report.summary import read_matrix, read_results
-from rl_align.report.untrusted import picture, picture_file, shown
 from rl_align.runfiles.atomic import write_text
 
 REPORT = "report.html"

@@ -13,11 +13,11 @@ from yaml import YAMLError
 
 from reward.instruments import INSTRUMENTS, Instrument, instrument_of
 from reward.panel import PanelConfig
+from rl_align.data.untrusted import shown
 from rl_align.errors import UserError
 from rl_align.report.chart import line_chart
 from rl_align.report.curves import Charts, by_stage, draw, points
 from rl_align.report.rollouts import read_rows
-from rl_align.report.untrusted import shown
 
 CANARY, ALARM = "panel/canary/", "alarm/"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from rl_align.data.images import ImageConfig
 from rl_align.data.quarantine import Dropped, Quarantine
 from rl_align.data.sources import msr_align, msts, special
-from rl_align.data.sources.registry import SOURCES, Use
+from rl_align.data.sources.registry import SOURCES, Use, not_for_training
 from rl_align.data.validate import validate
 from rl_align.errors import UserError
 from rl_align.schema import Item
@@ -51,15 +51,10 @@ def check(cfg: RealInputsConfig, key: str = "real_inputs") -> None:
         what = f"unknown source {unknown[0]!r}" if cfg.sources else "no sources"
         raise UserError(what, where=f"{key}.sources", expected=f"some of {', '.join(NAMES)}")
     for name in cfg.sources:
-        if SOURCES[name].use is Use.TEST:
-            what = f"{name} is for tests only: its makers forbid training on it"
-            raise UserError(what, where=f"{key}.sources", fix="leave it out")
-        if SOURCES[name].use is Use.EVALUATION and not cfg.benchmarks:
-            raise UserError(
-                f"{name} is a benchmark: a model trained on it cannot be measured with it",
-                where=f"{key}.sources",
-                fix=f"leave it out, or set {key}.benchmarks=true for a trial",
-            )
+        use, reason = SOURCES[name].use, not_for_training(name)
+        if reason and not (cfg.benchmarks and use is Use.EVALUATION):
+            trial = f", or set {key}.benchmarks=true for a trial" if use is Use.EVALUATION else ""
+            raise UserError(reason, where=f"{key}.sources", fix=f"leave it out{trial}")
     if cfg.per_source is not None and cfg.per_source < 1:
         raise UserError(f"{cfg.per_source} items", where=f"{key}.per_source", expected="at least 1, or null for all")
     needed = [name for name in cfg.sources if SOURCES[name].local]

@@ -127,6 +127,16 @@ _SOURCES = (
 SOURCES = {source.name: source for source in _SOURCES}
 
 
+def not_for_training(name: str) -> str | None:
+    """Why a source must not be trained on, in a clause; None when it may, or is not known."""
+    use = SOURCES[name].use if name in SOURCES else Use.TRAIN
+    if use is Use.TEST:
+        return f"{name} is for tests only: its makers forbid training on it"
+    if use is Use.EVALUATION:
+        return f"{name} is a benchmark: a model trained on it cannot be measured with it"
+    return None
+
+
 def table() -> list[str]:
     """The sources as lines of aligned columns, the header first."""
     rows = [("name", "use", "licence", "size", "holds")]

@@ -8,6 +8,8 @@ import unicodedata
 import warnings
 from pathlib import Path
 
+from rl_align.data.images import FORMATS
+
 MAX_TEXT = 1500
 MAX_EDGE = 168
 #: Encoded pictures larger than this are not opened.
@@ -32,7 +34,7 @@ def picture(data: bytes | None) -> str | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            image = Image.open(io.BytesIO(data))
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
             if image.width * image.height > _MAX_PIXELS:
                 return None
             image = image.convert("RGB")
