@@ -93,7 +93,7 @@ class RewriterTeacherConfig:
     meddling_share: float = 0.25
     error_low: float = 0.35
     error_high: float = 0.65
-    loose_share: float = 0.5
+    loose_share: float = 0.2
 
 
 def check(cfg: PictogramsConfig) -> None:
