@@ -196,4 +196,4 @@ def test_lessons_hand_loose_wordings_on_as_they_are():
         assert rewrite.rewrite == (plainly.rewrite if item.harmful else seen.prompt)
         kinds[item.harmful, seen.prompt != item.prompt] += 1
     for harmful in (True, False):
-        assert 0.1 < kinds[harmful, True] / (kinds[harmful, True] + kinds[harmful, False]) < 0.3
+        assert 0.2 < kinds[harmful, True] / (kinds[harmful, True] + kinds[harmful, False]) < 0.5

@@ -15,7 +15,7 @@ from PIL import Image
 from rl_align.data.items import read_items
 from rl_align.data.sources.pictograms import make
 from rl_align.errors import UserError
-from rl_align.pictograms.captions import named, pretraining, repeated
+from rl_align.pictograms.captions import named
 from rl_align.pictograms.config import PictogramsConfig, TeacherConfig
 from rl_align.pictograms.corpus import corpus
 from rl_align.pictograms.draw import Scene, Spread, draw, png
@@ -227,13 +227,3 @@ def test_named_pictures_show_no_held_out_combination():
     assert abs(spelled / len(pictures) - cfg.named_words_share) < 0.05
     assert [i.reference for i in pictures] == [i.reference for i in named(cfg)]
     assert {i.reference.split()[1] for i in pictures} == set(HAZARD_OF)
-
-
-def test_what_is_repeated_is_said_in_the_prompt():
-    cfg = PictogramsConfig(named=8, repeated=40, image_size=56)
-    made = list(pretraining(cfg))
-    assert [i.split for i in made] == ["named"] * 8 + ["repeated"] * 40
-    said = [i for i in made if i.split == "repeated"]
-    assert all(i.prompt == f"Repeat: {i.reference}" for i in said)
-    assert len({i.reference for i in said}) > 35
-    assert said == list(repeated(cfg))

@@ -30,7 +30,6 @@ class PictogramsConfig:
         spelled_share: Share of those with a neighbour that pictures can spell, whose picture spells the harmful request.
         named: Number of pictures that a model built from nothing learns to name before the warm start.
         named_words_share: Share of them that spell words.
-        repeated: Number of requests in loose wordings that it learns to repeat meanwhile, to hand on what it never read.
     """
 
     seed: int = 7
@@ -51,7 +50,6 @@ class PictogramsConfig:
     spelled_share: float = 0.3
     named: int = 8000
     named_words_share: float = 0.4
-    repeated: int = 0
 
 
 @dataclass
@@ -93,7 +91,7 @@ class RewriterTeacherConfig:
     meddling_share: float = 0.25
     error_low: float = 0.35
     error_high: float = 0.65
-    loose_share: float = 0.2
+    loose_share: float = 0.35
 
 
 def check(cfg: PictogramsConfig) -> None:
@@ -101,9 +99,8 @@ def check(cfg: PictogramsConfig) -> None:
     for name in ("train", "validation", "heldout_harmful", "heldout_benign", "named"):
         if getattr(cfg, name) < 1:
             raise UserError(f"{getattr(cfg, name)} items", where=name, expected="1 or more")
-    for name in ("neighbours", "repeated"):
-        if getattr(cfg, name) < 0:
-            raise UserError(f"{getattr(cfg, name)} items", where=name, expected="0 or more")
+    if cfg.neighbours < 0:
+        raise UserError(f"{cfg.neighbours} items", where="neighbours", expected="0 or more")
     for name, most in (("clutter", 100), ("shift", 20), ("stretch", 0.3), ("turn", 45)):
         if not 0 <= getattr(cfg, name) <= most:
             raise UserError(f"{getattr(cfg, name)}", where=name, expected=f"0 to {most}")

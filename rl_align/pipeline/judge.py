@@ -99,11 +99,11 @@ class JudgeRun(Run):
         from rl_align.data.rows import IMAGE_MARKER, conversation_rows, sft_rows
         from rl_align.engine.lengths import TRANSCRIPT_TOO_LONG, PromptLengths
         from rl_align.models.vocabulary import special_tokens
-        from rl_align.pictograms.captions import pretraining
+        from rl_align.pictograms.captions import named
 
         special = list(special_tokens(self.untrained))
         lengths, quarantine = PromptLengths(self.untrained, special), Quarantine(self.data / "dropped.jsonl")
-        pictures = list(pretraining(self.config.pictograms))
+        pictures = list(named(self.config.pictograms))
         captions = {item.id: item.reference for item in pictures}
         fits = lengths.fits_transcript(self.config.pretrain.max_tokens, captions)
         common = {"special_tokens": special, "quarantine": quarantine, "system": None, "fits": fits}

@@ -193,7 +193,7 @@ class Run:
         from rl_align.engine.lengths import PromptLengths
         from rl_align.models.vocabulary import special_tokens
         from rl_align.pictograms import teacher
-        from rl_align.pictograms.captions import pretraining
+        from rl_align.pictograms.captions import named
 
         c = self.config
         items = read_items(self.data / "train.parquet")
@@ -202,7 +202,7 @@ class Run:
         quarantine = Quarantine(self.data / "dropped.jsonl")
         common = {"special_tokens": special, "quarantine": quarantine}
         if self.names_pictures:
-            pictures = list(pretraining(c.pictograms))
+            pictures = list(named(c.pictograms))
             captions = {item.id: item.reference for item in pictures}
             fits = lengths.fits_transcript(c.pretrain.max_tokens, captions)
             captioned = sft_rows(self.data / "captions.parquet", pictures, captions, fits=fits, system=None, **common)
