@@ -135,7 +135,9 @@ def _answered(item: str) -> Answered:
 
 
 def _start(arguments: list[str]) -> subprocess.Popen:
-    code = "import sys; from rl_align.cli import main; sys.exit(main())"
+    # A shell that starts the tests in its background has its children ignore interrupts.
+    interruptible = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{interruptible}; import sys; from rl_align.cli import main; sys.exit(main())"
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", code, "synth", "msr-align", *arguments]
     return subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
