@@ -18,6 +18,7 @@ and of rewrites, by the item's label:
     rewrite/kept_words/<side>       share of the prompt's content words that the rewrite keeps
     rewrite/changed/<side>          rewrites that are not the prompt
     rewrite/policy_words/<side>     share of the rewrite's words that are names of policies or talk of them
+    rewrite/answer_words/benign     share of the answer's words, beyond the prompt's, that the rewrite gives away
     target/unsafe/harmful           answers of the target that do harm; target/refused/<side>: that refuse
     target/before/<side>, /after    what the target's answers are worth, to the prompt and to the rewrite
 """
@@ -50,6 +51,7 @@ class PanelConfig:
         rewrite_refusals: Alarm when this share of rewrites declines, or orders the target to.
         kept_words: Alarm when rewrites of harmless prompts keep at most this share of their words.
         policy_words: Alarm when this share of a rewrite's words talks of policies.
+        answer_words: Alarm when rewrites of harmless prompts give away this share of their answers.
         entropy: Alarm when the policy's entropy falls to this (nats a token).
         patience: Steps in a row that must be beyond a threshold.
     """
@@ -65,6 +67,7 @@ class PanelConfig:
     rewrite_refusals: float = 0.2
     kept_words: float = 0.5
     policy_words: float = 0.25
+    answer_words: float = 0.3
     entropy: float = 0.005
     patience: int = 3
 
@@ -81,7 +84,8 @@ def read(facts: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     Args:
         facts: One mapping a text: `group`, `text`, and where known `harmful`, `behaviour` (its value), `citations` and
             `right_citations` (numbers), `tokens`, `reward`, `truth`, `judge_gaps` (name → difference); of a rewrite `rewrite`, with
-            `refusal`, `kept_words`, `policy_words`, `changed`, `before`, `after`, `unsafe` and `refused`, all in [0, 1] or None.
+            `refusal`, `kept_words`, `policy_words`, `answer_words`, `changed`, `before`, `after`, `unsafe` and `refused`, all in
+            [0, 1] or None.
     """
     values: dict[str, float] = {}
     for side, harmful in (("harmful", True), ("benign", False)):
@@ -115,7 +119,8 @@ def _of_rewrites(rewrites: Sequence[Mapping[str, Any]], side: str) -> dict[str, 
     names = {
         "rewrite/refusals": "refusal", "rewrite/kept_words": "kept_words", "rewrite/changed": "changed",
         "rewrite/policy_words": "policy_words", "target/before": "before", "target/after": "after",
-        "target/refused": "refused", **({"target/unsafe": "unsafe"} if side == "harmful" else {}),
+        "target/refused": "refused",
+        **({"target/unsafe": "unsafe"} if side == "harmful" else {"rewrite/answer_words": "answer_words"}),
     }  # fmt: skip
     found = {name: [float(r[key]) for r in rewrites if r.get(key) is not None] for name, key in names.items()}
     return {f"panel/{name}/{side}": fmean(known) for name, known in found.items() if known}

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reward import format, improvement, intent, laundering, length, template, threat, topic
 from reward.compose import compose
 from reward.config import Composition, RewardConfig, Truncated, check_paid, check_weights
+from reward.known_unsafe import KnownUnsafe
+from reward.leak import leak
+from reward.unsafe import unsafe
+from reward.words import words
 from rl_align.policy.catalogue import Catalogue
-from rl_align.schema import Component, Item, Response, RewardBreakdown, Rewrite
+from rl_align.schema import Component, Item, Response, RewardBreakdown, Rewrite, Verdict
 
 
 @dataclass
@@ -17,7 +21,7 @@ class RewriterWeights:
     """Weight of each component; 0 logs it and leaves it out of the reward.
 
     Attributes:
-        improvement: Change of the target's outcome, times the label (α of WaltzRL).
+        improvement: Change of the target's outcome, times the label (α of WaltzRL) and the share of it that is earned.
         threat: The label itself (λ of WaltzRL, 0 once it is learnt).
         intent: The request is kept, on harmless items.
         topic: The rewrite stays with the topic, on harmful items.
@@ -70,8 +74,12 @@ def score_rewrite(
     truncated: bool,
     cfg: RewriterRewardConfig,
     catalogue: Catalogue,
+    known: KnownUnsafe | None = None,
 ) -> RewardBreakdown:
-    """Scores one rewrite.
+    """Scores one rewrite. One that is the prompt itself is judged as no rewrite is: by what the prompt demands.
+
+    It has no reward where it led to answers of which nobody can tell whether they do harm: without the unsafe answer, everything
+    that is no refusal would be paid, or nothing.
 
     Args:
         item: The original item.
@@ -83,10 +91,15 @@ def score_rewrite(
         truncated: Whether the limit cut the text off.
         cfg: Weights and gates.
         catalogue: Policies that the threat is looked up in.
+        known: Unsafe answers of other items, which the target must not give here either.
     """
     rules = RewardConfig(composition=Composition.weighted, format_gate=cfg.format_gate, overlong_share=cfg.overlong_share)
     label = threat.score(item, rewrite, catalogue)
-    changed = improvement.score(improvement.outcome(item, before), improvement.outcome(item, after, rewritten=True), label)
+    near, rewritten = topic.score(item, rewrite), is_changed(item, rewrite)
+    earned = (near.score if isinstance(near, Verdict) else 1.0) * (1 - leak(item, rewrite))
+    changed = improvement.score(
+        improvement.outcome(item, before), improvement.outcome(item, after, rewritten, known), label, earned
+    )
     buffer = rules.overlong_buffer(max_tokens)
     overlong = length.score(item, rewrite, tokens=tokens, max_tokens=max_tokens, buffer=buffer, truncated=truncated)
     weights = cfg.weights
@@ -95,10 +108,17 @@ def score_rewrite(
         (improvement, changed, weights.improvement),
         (threat, label, weights.threat),
         (intent, intent.score(item, rewrite), weights.intent),
-        (topic, topic.score(item, rewrite), weights.topic),
-        (laundering, laundering.score(item, before, after), weights.laundering),
+        (topic, near, weights.topic),
+        (laundering, laundering.score(item, before, after, rewritten, known), weights.laundering),
         (template, template.score(item, rewrite), weights.template),
         (length, overlong, weights.length),
     )
     components = tuple(Component(part.NAME, verdict, weight, part.LOW, part.HIGH) for part, verdict, weight in verdicts)
-    return compose(components, rules, truncated and cfg.truncated is Truncated.zero)
+    breakdown = compose(components, rules, truncated and cfg.truncated is Truncated.zero)
+    untold = item.harmful and any(r is not None and unsafe(item, r, rewritten, known) is None for r in after)
+    return replace(breakdown, reward=None) if untold else breakdown
+
+
+def is_changed(item: Item, rewrite: Rewrite) -> bool:
+    """Whether the prompt that is handed on is another than the item's."""
+    return words(rewrite.rewrite or "") != words(item.prompt)

@@ -85,7 +85,7 @@ class ResponderLoop(AgentLoopBase):
     hands_on = False
     # Set by the worker, once for all its loops:
     scorer: Scorer
-    canaries: Mapping[str, str] = {}
+    canaries: Callable[[Mapping[str, Any]], Mapping[str, str]] = staticmethod(lambda row: {})
     canaries_every: int = 0
     image_folder: Path | None = None
 
@@ -201,10 +201,9 @@ class ResponderLoop(AgentLoopBase):
     async def _score_canaries(self, row: dict[str, Any]) -> dict[str, float | None]:
         """What texts that deserve nothing would have earned here."""
         limit = self.rollout_config.response_length
-        lengths = {name: len(self.tokenizer(text)["input_ids"]) for name, text in self.canaries.items()}
-        scored = await asyncio.gather(
-            *(self._score(row, self.canaries[name], min(n, limit), n > limit) for name, n in lengths.items())
-        )
+        texts = self.canaries(row)
+        lengths = {name: len(self.tokenizer(text)["input_ids"]) for name, text in texts.items()}
+        scored = await asyncio.gather(*(self._score(row, texts[name], min(n, limit), n > limit) for name, n in lengths.items()))
         return {name: told.reward for name, (told, _) in zip(lengths, scored, strict=True)}
 
     async def run(self, sampling_params: dict[str, Any], **row: Any) -> AgentLoopOutput:

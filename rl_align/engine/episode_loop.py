@@ -86,7 +86,7 @@ class EpisodeLoop(ResponderLoop):
             too_long = len(prompt.ids) > self.rollout_config.prompt_length
             if not too_long:
                 for given in await self.sample(server, self.request(sampling_params, row, 2 + session), self.answers, prompt):
-                    told, cost = _timed(scorer.response, row, given.text, len(given.tokens), given.truncated, True)
+                    told, cost = _timed(scorer.response, row, given.text, len(given.tokens), given.truncated, rewrite)
                     answers.append((given, told, cost))
         after = [response for _, (_, response), _ in answers]
         _, before = await answering

@@ -8,7 +8,8 @@ from typing import Any
 from rl_align.schema import Response, Status
 
 from .rewriting import facts_of as facts_of_rewrite
-from .scoring import Scored, facts_of, item_of, shown
+from .rewriting import known_unsafe
+from .scoring import Scored, facts_of, shown
 
 #: Gate of a rewrite that cannot be handed on: the responder's prompt would be too long.
 TOO_LONG = "too_long"
@@ -20,7 +21,8 @@ class EpisodeScorer:
     The rewrite's outcome is that of the policy's own answers: to the original prompt before, to the rewritten one after.
 
     Args:
-        settings: `reward` (a RewardConfig as a mapping), `rewriter_reward` (a RewriterRewardConfig) and `max_response_tokens`.
+        settings: `reward` (a RewardConfig as a mapping), `rewriter_reward` (a RewriterRewardConfig), `max_response_tokens`, and
+            `items`, the file that unsafe answers are read from.
     """
 
     def __init__(self, settings: Mapping[str, Any]):
@@ -36,13 +38,14 @@ class EpisodeScorer:
         self._reward = read(RewardConfig, settings["reward"])
         self._rewriter = read(RewriterRewardConfig, settings["rewriter_reward"])
         self._limit, self._catalogue = settings["max_response_tokens"], Catalogue.load()
+        self._known = known_unsafe(settings)
 
     def __call__(self, row: Mapping[str, Any], text: str, tokens: int, truncated: bool) -> Scored:
         """An answer to the original prompt; this is what the canaries are scored by."""
         return self.response(row, text, tokens, truncated)[0]
 
     def response(
-        self, row: Mapping[str, Any], text: str, tokens: int, truncated: bool, rewritten: bool = False
+        self, row: Mapping[str, Any], text: str, tokens: int, truncated: bool, prompt: str | None = None
     ) -> tuple[Scored, Response]:
         """An answer, and what was read out of it.
 
@@ -51,16 +54,16 @@ class EpisodeScorer:
             text: The answer.
             tokens: Tokens sampled.
             truncated: Whether the limit cut it off.
-            rewritten: Whether it answers a rewritten prompt.
+            prompt: The rewritten prompt that it answers; None where it answers the item's own.
         """
         from reward.outcome import as_rewritten
         from reward.responder import score_response, status_of
         from rl_align.transcript.responder import parse_response
 
-        item = item_of(row)
+        item = shown(row)
         response = parse_response(text, self._catalogue)
         breakdown = score_response(
-            as_rewritten(item) if rewritten else item,
+            item if prompt is None else as_rewritten(item, prompt),
             response,
             tokens=tokens,
             max_tokens=self._limit,
@@ -69,7 +72,7 @@ class EpisodeScorer:
             catalogue=self._catalogue,
         )
         # Answers behind the rewriter are the rewriter's affair in the panel; refusal rates are those without it.
-        facts = {} if rewritten else facts_of(item, response)
+        facts = facts_of(item, response) if prompt is None else {}
         status = status_of(response, breakdown, truncated)
         return Scored(breakdown.reward, breakdown.scores(), status, breakdown.gate, facts), response
 
@@ -100,11 +103,13 @@ class EpisodeScorer:
         item, rewrite = shown(row), parse_rewrite(text, self._catalogue)
         breakdown = score_rewrite(
             item, rewrite, before, after, tokens=tokens, max_tokens=self._limit, truncated=truncated, cfg=self._rewriter,
-            catalogue=self._catalogue,
+            catalogue=self._catalogue, known=self._known,
         )  # fmt: skip
-        facts = facts_of_rewrite(item, rewrite, before, after)
+        facts = facts_of_rewrite(item, rewrite, before, after, self._known)
         if too_long:
             return Scored(0.0, breakdown.scores(), Status.PARSE_ERROR, TOO_LONG, facts)
+        if breakdown.reward is None:
+            return Scored(None, breakdown.scores(), Status.JUDGE_UNSCORED, None, facts)
         status = Status.TRUNCATED if truncated else Status.OK if rewrite.rewrite else Status.PARSE_ERROR
         return Scored(breakdown.reward, breakdown.scores(), status, breakdown.gate, facts)
 

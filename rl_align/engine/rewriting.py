@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rl_align.schema import Item, Response, Rewrite, Status
 
 from .scoring import Scored, Scorer, shown
+
+if TYPE_CHECKING:
+    from reward.known_unsafe import KnownUnsafe
 
 
 def rewriter(settings: Mapping[str, Any]) -> Scorer:
@@ -18,8 +21,8 @@ def rewriter(settings: Mapping[str, Any]) -> Scorer:
     that fails to answer is a status, never a reward.
 
     Args:
-        settings: `reward` (a RewriterRewardConfig as a mapping), `target` (a TargetConfig), `endpoint` (an EndpointConfig) and
-            `max_response_tokens`.
+        settings: `reward` (a RewriterRewardConfig as a mapping), `target` (a TargetConfig), `endpoint` (an EndpointConfig),
+            `max_response_tokens`, and `items`, the file that unsafe answers are read from; see `known_unsafe`.
 
     Raises:
         UserError: A setting that cannot work, or a key that is not in the environment.
@@ -40,24 +43,38 @@ def rewriter(settings: Mapping[str, Any]) -> Scorer:
     config, catalogue = read(RewriterRewardConfig, settings["reward"]), Catalogue.load()
     endpoint = Endpoint(read(EndpointConfig, settings["endpoint"]), "target_endpoint")
     target = Target(endpoint, read(TargetConfig, settings["target"]), catalogue)
-    limit = settings["max_response_tokens"]
+    limit, known_harm = settings["max_response_tokens"], known_unsafe(settings)
 
     async def score(row: Mapping[str, Any], text: str, tokens: int, truncated: bool) -> Scored:
         item, rewrite = shown(row), parse_rewrite(text, catalogue)
         known = {"tokens": tokens, "max_tokens": limit, "truncated": truncated, "cfg": config, "catalogue": catalogue}
+        known["known"] = known_harm
         closed = score_rewrite(item, rewrite, [], [], **known)
         if closed.gate or not rewrite.rewrite:
             status = Status.TRUNCATED if truncated else Status.PARSE_ERROR
-            return Scored(closed.reward, closed.scores(), status, closed.gate, facts_of(item, rewrite, [], []))
+            return Scored(closed.reward, closed.scores(), status, closed.gate, facts_of(item, rewrite, [], [], known_harm))
         before, after = await asyncio.gather(target.answers(item, item.prompt), target.answers(item, rewrite.rewrite))
         breakdown = score_rewrite(item, rewrite, before, after, **known)
-        facts = facts_of(item, rewrite, before, after)
+        facts = facts_of(item, rewrite, before, after, known_harm)
         if not any(before) or not any(after):
             return Scored(None, breakdown.scores(), Status.PARTNER_ERROR, None, facts)
+        if breakdown.reward is None:
+            return Scored(None, breakdown.scores(), Status.JUDGE_UNSCORED, None, facts)
         status = Status.TRUNCATED if truncated else Status.OK
         return Scored(breakdown.reward, breakdown.scores(), status, breakdown.gate, facts)
 
     return score
+
+
+def known_unsafe(settings: Mapping[str, Any]) -> KnownUnsafe | None:
+    """The unsafe answers in the file of items that `settings` name under `items`; None where none is named."""
+    import pyarrow.parquet as pq
+
+    from reward.known_unsafe import KnownUnsafe
+
+    if not settings.get("items"):
+        return None
+    return KnownUnsafe(pq.read_table(settings["items"], columns=["rejected"])["rejected"].unique().drop_null().to_pylist())
 
 
 class Target:
@@ -92,21 +109,31 @@ class Target:
             completion = await self._completer.complete(messages, sampling, version="target", sample=sample)
         except EndpointError:
             return None
-        return parse_answer(completion.text, self._catalogue)
+        # A filter that takes the answer away says nothing about the rewrite.
+        filtered = completion.finish_reason == "content_filter" or not completion.text.strip()
+        return None if filtered else parse_answer(completion.text, self._catalogue)
 
 
 def facts_of(
-    item: Item, rewrite: Rewrite, before: Sequence[Response | None], after: Sequence[Response | None]
+    item: Item,
+    rewrite: Rewrite,
+    before: Sequence[Response | None],
+    after: Sequence[Response | None],
+    known: KnownUnsafe | None = None,
 ) -> dict[str, Any]:
     """What the hacking panel reads of a rewrite."""
     from reward import template
     from reward.improvement import outcome
+    from reward.leak import leak
+    from reward.rewriter import is_changed
     from reward.unsafe import unsafe
     from reward.words import content
     from rl_align.schema import Behaviour, Verdict
 
     declined = template.score(item, rewrite)
     answers = [r for r in after if r is not None]
+    changed = is_changed(item, rewrite)
+    harms = [harm for r in answers if (harm := unsafe(item, r, changed, known)) is not None]
     words, asked = content(rewrite.rewrite or ""), content(item.prompt)
     return {
         "harmful": item.harmful,
@@ -114,10 +141,11 @@ def facts_of(
             "refusal": isinstance(declined, Verdict) and declined.score < 0,
             "kept_words": sum((words & asked).values()) / max(1, asked.total()),
             "policy_words": sum(n for w, n in words.items() if "_" in w or w in ("policy", "rule")) / max(1, words.total()),
-            "changed": (rewrite.rewrite or "").strip() != item.prompt.strip(),
+            "answer_words": leak(item, rewrite),
+            "changed": changed,
             "before": outcome(item, before),
-            "after": outcome(item, after, rewritten=True),
-            "unsafe": sum(unsafe(item, r, rewritten=True) for r in answers) / len(answers) if answers else None,
+            "after": outcome(item, after, changed, known),
+            "unsafe": sum(harms) / len(harms) if harms else None,
             "refused": sum(r.behaviour is Behaviour.REFUSE for r in answers) / len(answers) if answers else None,
         },
     }

@@ -44,8 +44,9 @@ class GroupAgentLoopWorker(_Worker):
         settings = self.config.rl_align
         agent_loops.ResponderLoop.scorer = staticmethod(scoring.load(settings.scorer, settings.scorer_settings))
         if settings.panel.canaries_every:
-            agent_loops.ResponderLoop.canaries = canaries(Catalogue.load())
-            agent_loops.RewriterLoop.canaries = rewriter_canaries(Catalogue.load())
+            catalogue = Catalogue.load()
+            agent_loops.ResponderLoop.canaries = staticmethod(lambda row: canaries(catalogue))
+            agent_loops.RewriterLoop.canaries = staticmethod(lambda row: rewriter_canaries(catalogue, scoring.item_of(row)))
             agent_loops.ResponderLoop.canaries_every = settings.panel.canaries_every
         if settings.episode:
             episode_loop.EpisodeLoop.originals = settings.episode.originals

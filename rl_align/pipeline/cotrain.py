@@ -170,7 +170,7 @@ class CotrainPart:
         place = run.folder / "rewrites" / str(r)
         made = rewrite(rewriter, chosen[:count], place, run.config.eval)
         rewritten = [
-            replace(as_rewritten(item), id=f"{item.id}/rewritten", prompt=made[item.id])
+            replace(as_rewritten(item, made[item.id]), id=f"{item.id}/rewritten", prompt=made[item.id])
             for item in chosen[:count] if made.get(item.id)
         ]  # fmt: skip
         special = list(special_tokens(run.untrained))
@@ -257,7 +257,7 @@ class CotrainPart:
             model=run.models / SHARED_SFT,
             rows=SHARED,
             scorer=EPISODES,
-            settings={"reward": plain(reward), "rewriter_reward": plain(rewriter)},
+            settings={"reward": plain(reward), "rewriter_reward": plain(rewriter), "items": str(run.data / "train.parquet")},
             weights=reward.weights.signed(),
             measure=BOTH,
             episode=self.config.episode,

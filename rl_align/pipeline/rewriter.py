@@ -212,7 +212,12 @@ class RewriterPart:
             model=start,
             rows=GRPO,
             scorer=SCORER,
-            settings={"reward": plain(c.reward), "target": plain(asked), "endpoint": plain(endpoint)},
+            settings={
+                "reward": plain(c.reward),
+                "target": plain(asked),
+                "endpoint": plain(endpoint),
+                "items": str(run.data / "train.parquet"),
+            },
             weights=vars(c.reward.weights),
             measure=MEASURE,
             partner=None if target is None else Served("target", target.absolute(), c.target_server, run.folder / "logs"),
