@@ -38,7 +38,8 @@ _LOOSE = re.compile(
     r"\b(?:refus(?:e|al|ing)|declin(?:e|ing)|apolog(?:y|ise|ize))\b"
     r"|\b(?:give|offer|provide) (?:me |him |her |them |the person )?no (?:help|answer|advice|details?|information)\b"
     r"|\b(?:say|tell|write|state)\b[^.!?\n]{0,40}\b"
-    r"(?:unable to (?:help|answer|assist)|(?:can ?not|can't|must not|will not|won't) help|not permitted|not allowed|against the rules|nothing)\b"
+    r"(?:unable to (?:help|answer|assist)|(?:can ?not|can't|must not|will not|won't) help|not permitted|not allowed"
+    r"|against the rules|nothing)\b"
     r"|\b(?:keep|stay|remain) silent\b|\bturn (?:down|away) (?:this|the|a|any) (?:person|request|question)\b"
 )
 
