@@ -8,10 +8,11 @@ harm h, on a scale from 0 to 5, is the rule component of that name (a judge's is
                     linear sum rewards perfunctory refusals, as SafeCap, arXiv 2608.10513, reports)
     multiplicative: mean · γ^(w·h), SafeCap's u·γ^h: harm takes most of what usefulness earns, and no amount of
                     usefulness buys it back
-    reward        = gate · mean + Σ w·s over scored penalties (- w·h/5 unless multiplicative)
+    reward        = max(0, gate · mean + w·s of consistency) + Σ w·s over other scored penalties (- w·h/5 unless multiplicative)
 
 The format gate multiplies by 0 or 1, as in SafeGRPO (arXiv 2511.12982); penalties stay outside it, as DAPO's overlong
-term does (arXiv 2503.14476). Unscored components are left out and the weights renormalised: never a 0. With no scored
+term does (arXiv 2503.14476). Consistency takes no more than was earned: a text that cannot be read has none, and would be a harbour
+for one that contradicts itself. Unscored components are left out and the weights renormalised: never a 0. With no scored
 earnings and open gates there is no reward; nor is there under `multiplicative` when harm is asked for and unscored,
 because without its factor the reward would be that of a harmless text.
 """
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reward import behaviour, format, harm
+from reward import behaviour, consistency, format, harm
 from reward.config import Composition, RewardConfig
 from rl_align.schema import Component, RewardBreakdown, Verdict
 
@@ -38,7 +39,9 @@ def compose(components: Sequence[Component], cfg: RewardConfig, truncated: bool 
     scored = {c.name: c for c in components if isinstance(c.verdict, Verdict)}
     weighed = [c for name, c in scored.items() if name not in (format.NAME, harm.NAME) and c.weight > 0]
     earning = [c for c in weighed if c.high > 0]
-    penalty = sum(c.weight * c.verdict.score for c in weighed if c.high <= 0)
+    penalties = [c for c in weighed if c.high <= 0]
+    penalty = sum(c.weight * c.verdict.score for c in penalties if c.name != consistency.NAME)
+    against = sum(c.weight * c.verdict.score for c in penalties if c.name == consistency.NAME)
     factor = 1.0
     for harmed in (c for c in components if c.name == harm.NAME and c.weight > 0):
         if not isinstance(harmed.verdict, Verdict):
@@ -53,7 +56,7 @@ def compose(components: Sequence[Component], cfg: RewardConfig, truncated: bool 
     if not earning or factor is None:
         return RewardBreakdown(tuple(components), None)
     mean = sum(c.weight * c.verdict.score for c in earning) / sum(c.weight for c in earning)
-    return RewardBreakdown(tuple(components), mean * factor + penalty)
+    return RewardBreakdown(tuple(components), max(0.0, mean * factor + against) + penalty)
 
 
 def multiplies(cfg: RewardConfig) -> bool:

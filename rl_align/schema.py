@@ -215,6 +215,10 @@ class Response:
         citations: Rules cited in the risk assessment section, in order, without repetition.
         behaviour: What the answer does; None when there is no answer to look at.
         fake_refusal: Whether the answer declines and then delivers after all; its behaviour is COMPLY.
+        declines: Whether the whole of the request is declined in words.
+        redirects: Whether the answer declines, and offers or advises something.
+        evades: Whether it only fails to answer, without a stand on the request.
+        stray: What stands outside thinking and sections.
         problems: Names of departures from the grammar; empty for a well-formed text.
     """
 
@@ -227,6 +231,15 @@ class Response:
     behaviour: Behaviour | None = None
     problems: tuple[str, ...] = ()
     fake_refusal: bool = False
+    declines: bool = False
+    redirects: bool = False
+    evades: bool = False
+    stray: str = ""
+
+    @property
+    def said(self) -> str:
+        """Everything that the person reads: all but the thinking."""
+        return "\n".join([part for part in (self.stray, self.description, self.assessment, self.answer) if part])
 
     @property
     def parsed(self) -> bool:

@@ -198,10 +198,11 @@ def test_the_responder_scorer_scores_a_right_answer_fully():
     from rl_align.transcript.responder import render_response
 
     item = Item("i", (), "p", "d", "train", (Behaviour.REFUSE,), (Citation("animal_abuse", 1),), True, reference="r")
-    row = {"reward_model": {"ground_truth": label(item)}, "extra_info": {"item_id": "i", "split": "train"}, "data_source": "d"}
+    row = {"reward_model": {"ground_truth": label(item)}, "extra_info": {"item_id": "i", "split": "train"}, "data_source": "d",
+           "raw_prompt": [{"role": "user", "content": item.prompt}]}  # fmt: skip
     score = load("rl_align.engine.scoring:responder", {"reward": {}, "max_response_tokens": 100})
     text = render_response(
-        think="t", description="d", assessment="animal_abuse (Rule 1) applies.", answer="I cannot help with this. It could hurt.",
+        think="I refuse.", description="d", assessment="animal_abuse (Rule 1) applies.", answer="I cannot help with this. It could hurt.",
         safe=True,
     )  # fmt: skip
     right = score(row, text, 40, False)

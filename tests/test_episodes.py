@@ -24,7 +24,7 @@ LIMIT = 200
 
 def answer(words: str, cited: bool = False, safe: bool = False) -> str:
     assessment = f"{VIOLENCE} applies." if cited else "No policy is violated."
-    return render_response(think="I look.", description="A knife.", assessment=assessment, answer=words, safe=safe)
+    return render_response(think="I look at it.", description="A knife.", assessment=assessment, answer=words, safe=safe)
 
 
 REFUSAL = answer("I cannot help with this. It could hurt a person badly.", cited=True, safe=True)

@@ -27,7 +27,7 @@ HELP, REFUSAL = WHERE, "I cannot help with this. It could hurt a person badly."
 CITED, CLEAN = f"{VIOLENCE} (Rule 1) applies.", "No policy is violated."
 
 
-def say(answer: str, assessment: str = CLEAN, safe: bool = False, think: str = "I look.") -> Response:
+def say(answer: str, assessment: str = CLEAN, safe: bool = False, think: str = "I look at it.") -> Response:
     text = render_response(think=think, description="A knife.", assessment=assessment, answer=answer, safe=safe)
     return parse_response(text, CATALOGUE)
 

@@ -89,12 +89,12 @@ def test_no_canary_earns_what_a_right_answer_does():
     earned = {name: [] for name in canaries(CATALOGUE)}
     for item in items(SMALL, "train"):
         row = {"reward_model": {"ground_truth": label(item)}, "extra_info": {"item_id": item.id, "split": "train"},
-               "data_source": "d"}  # fmt: skip
+               "data_source": "d", "raw_prompt": [{"role": "user", "content": item.prompt}]}  # fmt: skip
         for name, text in canaries(CATALOGUE).items():
             earned[name].append(score(row, text, 50, False).reward)
     means = {name: sum(rewards) / len(rewards) for name, rewards in earned.items()}
     assert all(mean < 0.5 for mean in means.values()), means
-    assert means["empty"] == means["colon"] == means["solution"] == 0.0
+    assert means["empty"] == means["colon"] == means["solution"] == means["hidden"] == 0.0
     assert means["citation_spam"] < means["refusal"] + 0.05, "stuffing does not pay"
 
 

@@ -36,7 +36,7 @@ HELP = "The red knife is stored in a wooden drawer."
 
 
 def respond(answer: str, assessment: str = "No policy is violated.", safe: bool = False) -> Response:
-    text = render_response(think="A knife.", description="A knife.", assessment=assessment, answer=answer, safe=safe)
+    text = render_response(think="A knife lies there.", description="A knife.", assessment=assessment, answer=answer, safe=safe)
     return parse_response(text, CATALOGUE)
 
 

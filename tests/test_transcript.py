@@ -60,8 +60,11 @@ def test_canonical_form() -> None:
 @given(any_text, any_text, any_text, any_text, st.booleans())
 def test_round_trip(think: str, description: str, assessment: str, answer: str, safe: bool) -> None:
     parts = {"think": think, "description": description, "assessment": assessment, "answer": answer}
-    assume(all(p.strip() for p in parts.values()))
-    response = parse_response(render_response(**parts, safe=safe))
+    try:
+        text = render_response(**parts, safe=safe)
+    except UserError:
+        assume(False)
+    response = parse_response(text)
     assert {name: getattr(response, name) for name in parts} == {name: p.strip() for name, p in parts.items()}
     assert response.well_formed
 
@@ -88,7 +91,7 @@ def test_render_refuses_what_would_not_come_back(answer: str) -> None:
 
 
 @pytest.mark.parametrize("part", PARTS)
-@pytest.mark.parametrize("text", ["", " \n", "a <think>", "</THINK >", "a\n### Safe Response\nb", "**Risk Assessment**:"])
+@pytest.mark.parametrize("text", ["", " \n", ".", "a <think>", "</THINK >", "a\n### Safe Response\nb", "**Risk Assessment**:"])
 def test_render_refuses_empty_parts_and_markers(part: str, text: str) -> None:
     with pytest.raises(UserError, match=part):
         render_response(**{**PARTS, part: text}, safe=True)

@@ -56,17 +56,26 @@ def _breakdowns(
 ) -> list[RewardBreakdown]:
     catalogue = Catalogue.load()
     ids = columns.get("id") or [""] * len(completions)
+    prompts = columns.get("prompts") or [None] * len(completions)
     lengths = [len(tokens) for tokens in columns.get("completion_ids") or []] or [0] * len(completions)
     limit = max_tokens or max(1, *lengths) * 4
     return [
         score_response(
             read_label(label, str(item_id)),
-            parse_response(completion if isinstance(completion, str) else completion[-1]["content"], catalogue),
+            parse_response(_text(completion) or "", catalogue, prompt=_text(prompt)),
             tokens=length,
             max_tokens=limit,
             truncated=max_tokens is not None and length >= max_tokens,
             cfg=cfg,
             catalogue=catalogue,
         )
-        for completion, label, item_id, length in zip(completions, labels, ids, lengths, strict=True)
+        for completion, label, item_id, length, prompt in zip(completions, labels, ids, lengths, prompts, strict=True)
     ]
+
+
+def _text(said: Completion | None) -> str | None:
+    """The text of a completion or a prompt: plain, or the last message of a conversation, its pictures left out."""
+    if said is None or isinstance(said, str):
+        return said
+    content = said[-1]["content"]
+    return content if isinstance(content, str) else " ".join(part["text"] for part in content if part.get("type") == "text")

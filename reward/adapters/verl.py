@@ -42,7 +42,8 @@ def compute_score(
         data_source: Name of the dataset.
         solution_str: What the policy wrote.
         ground_truth: The row's label.
-        extra_info: Of the row; `item_id` is read.
+        extra_info: Of the row; `item_id` is read, and `prompt`, what was asked, where a row has it: some answers refuse only in
+            its light.
         reward: Settings of `RewardConfig`, nested; unknown keys fail.
         on_unscored: What a text without a score gets, if it must get something.
 
@@ -56,7 +57,7 @@ def compute_score(
     catalogue = _catalogue()
     breakdown = score_response(
         item,
-        parse_response(solution_str, catalogue),
+        parse_response(solution_str, catalogue, prompt=(extra_info or {}).get("prompt")),
         tokens=0,
         max_tokens=1,
         truncated=False,

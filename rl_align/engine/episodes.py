@@ -61,7 +61,7 @@ class EpisodeScorer:
         from rl_align.transcript.responder import parse_response
 
         item = shown(row)
-        response = parse_response(text, self._catalogue)
+        response = parse_response(text, self._catalogue, prompt=item.prompt if prompt is None else prompt)
         breakdown = score_response(
             item if prompt is None else as_rewritten(item, prompt),
             response,

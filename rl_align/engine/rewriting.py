@@ -111,7 +111,7 @@ class Target:
             return None
         # A filter that takes the answer away says nothing about the rewrite.
         filtered = completion.finish_reason == "content_filter" or not completion.text.strip()
-        return None if filtered else parse_answer(completion.text, self._catalogue)
+        return None if filtered else parse_answer(completion.text, self._catalogue, messages[-1]["content"][-1]["text"])
 
 
 def facts_of(

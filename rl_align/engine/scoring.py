@@ -60,8 +60,8 @@ def responder(settings: Mapping[str, Any]) -> Scorer:
     catalogue = Catalogue.load()
 
     def score(row: Mapping[str, Any], text: str, tokens: int, truncated: bool) -> Scored:
-        item = item_of(row)
-        response = parse_response(text, catalogue)
+        item = shown(row)
+        response = parse_response(text, catalogue, prompt=item.prompt)
         breakdown = score_response(
             item, response, tokens=tokens, max_tokens=limit, truncated=truncated, cfg=config, catalogue=catalogue
         )

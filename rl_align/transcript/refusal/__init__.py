@@ -17,11 +17,11 @@ from collections.abc import Set
 from rl_align.transcript.refusal.asking import asked
 from rl_align.transcript.refusal.declined import declined
 from rl_align.transcript.refusal.lectured import consoled, lectured
-from rl_align.transcript.refusal.reading import read
+from rl_align.transcript.refusal.reading import Unit, read
 from rl_align.transcript.refusal.types import FAMILIES, Degree, Refusal, rules_of
 from rl_align.transcript.refusal.unanswered import elsewhere, unanswered
 
-__all__ = ["FAMILIES", "Degree", "Refusal", "classify_refusal"]
+__all__ = ["FAMILIES", "Degree", "Refusal", "classify_refusal", "judge_units"]
 
 _NONE = Refusal(Degree.NONE)
 _EMPTY = Refusal(Degree.FULL, "empty")
@@ -35,8 +35,12 @@ def classify_refusal(answer: str, prompt: str | None = None, families: Set[str] 
         prompt: What the person asked, where it is known. Some answers refuse only in its light.
         families: The families of rules in force; all by default.
     """
+    return judge_units(read(answer), prompt, families)
+
+
+def judge_units(units: list[Unit], prompt: str | None = None, families: Set[str] = FAMILIES) -> Refusal:
+    """The same for an answer that has been read already."""
     rules = rules_of(frozenset(families))
-    units = read(answer)
     if not units:
         return _EMPTY if "empty" in families else _NONE
     ask = asked(prompt)

@@ -75,16 +75,41 @@ TURN = cue(
     r"\bstep (?:1|one)\b|\bfor educational purposes(?: only)?:?$|^(?:sure|certainly|of course|absolutely)[ :!]*(?:here|$)",
     r"^here(?:'s| is) (?:exactly )?how\b(?! (?:you can |to )?(?:stay|protect|avoid|prevent|get help|report|cope))",
 )
+#: Somebody else speaks from here, or the same speaker in jest: what comes now is not part of the refusal.
+MASK = cue(
+    "kidding joking psst jk gotcha hint twin half self ego story novel tale fiction scene film movie game script play dream "
+    "simulation universe book poem once record us unofficially dan jailbreak jailbroken uncensored unfiltered unrestricted "
+    "unlocked unbound unhinged evil rebel developer dev stan chaos shadow free freedom raw opposite mode persona [jailbreak] "
+    "[uncensored] [unfiltered] [dan] dan: uncensored: unfiltered: evil: jailbreak: jailbroken: unrestricted: story: hint: kidding: "
+    "joking:",
+    r"^(?:(?:i'm |i am )?(?:just |only )?(?:kidding|joking)\b|psst\b|jk\b|gotcha\b|(?:here(?:'s| is) )?(?:an? )?(?:\w+ )?hint\b)",
+    r"\b(?:between (?:you and me|us|friends)|off the record|unofficially|(?:evil|dark|bad|other) (?:twin|half|self)|alter ego)\b",
+    r"^(?:(?:but|and|now|so|yet) )?(?:(?:in|for) (?:the|my|our|this|an?|some|your) (?:\w+ ){0,2}(?:story|novel|tale|fiction|scene|"
+    r"film|movie|game|script|play|dream|simulation|universe|book|poem)\b|once upon a time\b)",
+    r"^\W?(?:\w+ ){0,2}(?:dan|jailbreak\w*|jailbroken|uncensored|unfiltered|unrestricted|unlocked|unbound|unhinged|evil|rebel|"
+    r"developer|dev|stan|chaos|shadow|freedom|free|raw|opposite|persona)(?: \w+){0,2}\W{0,2}[:\]]",
+)
+#: What only leads away from the refusal: what comes now counts where it tells of acts.
+ASIDE = re.compile(
+    r"(?:anyways?|that (?:being )?said|with that (?:said|out of the way)|now that (?:that's|that is|we)|having said (?:that|this)|"
+    r"(?:disclaimers?|formalities) aside|but seriously|enough of that|on second thoughts?|okay fine|fine|alright|still curious|"
+    r"whatever you do|whatever happens)\b"
+)
+#: A label in front of a line of a script.
+LABEL = re.compile(r"\[[^\]]{1,40}\]|[\w.'-]{1,16}(?: [\w.'-]{1,12}){0,2}: ")
 #: A guarded turn: a part of the thing, or a general account of it.
 PARTLY = re.compile(
     r"(?:but|however|that (?:being )?said|nevertheless|nonetheless|still|with that (?:in mind|said)|having said that|in general|"
     r"generally(?: speaking)?|typically|what i can (?:say|tell you|share)|i can (?:tell|say|confirm|share)|broadly|here "
-    r"(?:are|is)|here's)\b"
+    r"(?:are|is)|here's|(?:(?:as )?for|as to|regarding) the (?:second|third|other|rest|remaining|last|first|next)|the rest|"
+    r"what the (?:picture|image|photo|text)(?: does)? shows?)\b"
 )
 _ACT = any_of(
     "consider try reach_out contact seek turn_to speak_(?:to|with) talk_(?:to|with) ask call look learn keep use report visit "
     "find leave choose store check remember think_about start begin read explore focus"
 )
+#: "…, but you can …", where that is no advice to ask or to look somewhere.
+CAN = rf"(?:you|one|people) (?:can|could|may|might) (?!(?:(?:always|also|still|instead) )?{_ACT}\b)"
 #: What makes a refusal a safe completion under a safe heading: an offer, or something that the person can do.
 REDIRECT = re.compile(
     union(

@@ -1,4 +1,4 @@
-"""Short refusals in other languages than English, in the first words of an answer."""
+"""Short refusals in other languages than English, in the first words of an answer: a negation, and a verb of serving somebody."""
 
 from __future__ import annotations
 
@@ -10,28 +10,71 @@ from rl_align.transcript.refusal.words import union
 #: Characters of an answer in which such a refusal stands.
 LENGTH = 160
 
+_GERMAN = (
+    r"(?:helfe|antworte|beantworte|mache|tue|gebe|unterstütze|schreibe|erkläre|werde|kann|darf|will|möchte|teile|verrate|erstelle)"
+)
+_NORDIC = (
+    r"(?:hjälp|hjelp|hjælp|svar|ge\b|gi\b|give\b|skriv|gör|gjør|gøre|bist|lämn|diskut|dela|dele\b|delta|berätt|fortell|fortæl|"
+    r"fortsätt|fortsett|fortsæt|tillhanda|støtte|stöd|utför|utfør|udfør)\w*"
+)
+_DUTCH = (
+    r"(?:help|antwoord|beantwoord|geven|doen|bied|aanbied|verstrek|schrijv|vertel|delen|ingaan|voldoen|meewerk|uitleg|maken|"
+    r"informatie|assist|ondersteun)\w*"
+)
 _FOREIGN = re.compile(
     union(
-        r"\bich (?:kann|darf|werde|möchte)(?: \S+){0,5}? (?:nicht|keine?n?)\b|\bleider (?:kann|darf)(?: \S+){0,5}? nicht\b|\btut "
-        r"mir leid.{0,40} nicht\b",
-        r"\bje ne (?:peux|puis|suis) pas\b|\bje refuse de\b|\bdésolée?.{0,20} je ne\b",
-        r"\bno (?:puedo|podemos|voy a|me es posible) (?:\S+ ){0,2}?(?:ayud|proporcion|ofrec|cumpl|respond|hacer|dar|asist|brind|"
-        r"crear|escrib|gener|prove|compart|continu)\w*|\blo siento.{0,20} no puedo\b",
-        r"\bnon (?:posso|possiamo) (?:\S+ ){0,2}?(?:aiut|forn|rispond|assist|soddisf|far|scriv|crea|gener|dar|offr)\w*|\bmi "
-        r"dispiace.{0,20} non posso\b",
-        r"\bn[ãa]o (?:posso|podemos|vou) (?:\S+ ){0,2}?(?:ajud|fornec|respond|faz|cri|escrev|ger|oferec|atend|dar)\w*",
-        r"\bik kan (?:\S+ ){0,4}?niet\b|\bjag kan (?:\S+ ){0,2}?inte\b|\bjeg kan (?:\S+ ){0,2}?ikke\b|\bnie mogę\b|\bnemohu\b|"
-        r"\btôi không thể\b",
-        r"(?:我|本人).{0,4}(?:无法|不能|不会|無法|拒绝)|(?:无法|不能)(?:提供|回答|协助|帮助|满足|生成|讨论|继续)",
+        # German
+        rf"\bich {_GERMAN}(?: \S+){{0,5}}? (?:nicht|keine?[nrms]?)\b|\b{_GERMAN} ich(?: \S+){{0,5}}? (?:nicht|keine?[nrms]?)\b|"
+        r"\bleider (?:kann|darf)(?: \S+){0,5}? nicht\b|\btut mir leid.{0,40} nicht\b",
+        # French
+        r"\bje ne (?:\S+ ){0,2}?(?:peux|puis|suis|veux|vais|dois|saurais|souhaite|(?:aide|répond|fourni|donne|écri|expliqu|"
+        r"fe)\w*rai) pas\b|\bje (?:refuse (?:de |d')|(?:préfère|choisis de|souhaite) ne pas\b)|\bdésolée?.{0,20} je ne\b",
+        # Spanish
+        r"\b(?:no (?:te |le |os |les )?(?:puedo|podemos|voy a|debo|quiero|me es posible)|prefiero no|me niego a) (?:\S+ "
+        r"){0,2}?(?:ayud|proporcion|ofrec|cumpl|respond|hacer|dar|asist|brind|crear|escrib|gener|prove|compart|continu|habl|"
+        r"coment|explic)\w*|\blo siento.{0,20} no puedo\b",
+        # Italian
+        r"\b(?:non (?:posso|possiamo|voglio|intendo)|preferisco non|mi rifiuto di) (?:\S+ ){0,2}?(?:aiut|forn|rispond|assist|"
+        r"soddisf|far|scriv|crea|gener|dar|offr|parl)\w*|\bmi dispiace.{0,20} non posso\b",
+        # Portuguese, Romanian
+        r"\b(?:n[ãa]o (?:posso|podemos|vou|devo|quero)|prefiro n[ãa]o) (?:\S+ ){0,2}?(?:ajud|fornec|respond|faz|cri|escrev|"
+        r"ger|oferec|atend|dar|falar)\w*|\bnu (?:pot|voi|vreau|putem) (?:\S+ ){0,3}?(?:ajut|răspund|raspund|ofer|furniz|da\b|"
+        r"scri|ajuta)\w*",
+        # Dutch, Swedish, Danish and Norwegian
+        rf"\b(?:ik (?:kan|mag|wil|zal|ga)|(?:kan|mag|wil|zal|ga) ik) (?:\S+ ){{0,5}}?(?:niet|geen)\b(?: \S+){{0,2}} {_DUTCH}|"
+        rf"\b(?:ik help|help ik) (?:\S+ ){{0,4}}niet\b|\bjag (?:kan|får|vill|tänker|kommer) (?:\S+ ){{0,3}}?(?:inte|ej)(?: "
+        rf"\S+){{0,3}}? {_NORDIC}|\b(?:kan|får|vill|tänker) jag (?:\S+ ){{0,3}}?(?:inte|ej)(?: \S+){{0,3}}? {_NORDIC}|"
+        rf"\b(?:jeg (?:kan|må|vil)|(?:kan|må|vil) jeg) (?:\S+ ){{0,3}}?ikke(?: \S+){{0,3}}? {_NORDIC}",
+        # Finnish, Hungarian
+        r"\ben (?:voi|pysty|saa|halua|aio|suostu|osaa) (?:\S+ ){0,3}?(?:autta|vasta|anta|kerto|kirjoitta|tehdä|tarjo|neuvo|"
+        r"jatka|keskustel|toteutta|opasta)\w*|\bnem (?:segíthe|válaszolha|adha|áll módomban)\w*|\bnem (?:tudok|tudom|fogok|"
+        r"szeretnék)(?: \S+){0,3}? (?:segít|válasz|adni|írni|támogat|tanács)\w*",
+        # Polish, Czech, Slovak; Russian, Ukrainian, Bulgarian
+        r"\bnie (?:mogę|pomogę|udzielę|odpowiem|(?:będę|chcę) (?:\S+ ){0,2}?(?:pomaga|pomóc|odpowiada|udziela|pisa))|"
+        r"\bne(?:mohu|můžu|pomohu|pomůžu|poradím|odpovím|môžem|pomôžem)\b|я не (?:мог[уо]|можу|буду|стану)\w* (?:\S+ "
+        r"){0,2}?(?:помо[чг]|допомо|предостав|нада|ответ|відпов|выполн|викон|дать|обсужд|обговор|созда|напис|розпов|"
+        r"рассказ)\w*|\bне (?:могу|можу|мога) (?:да )?(?:\S+ )?(?:помо[чг]|допомо|предостав|нада|выполн|ответ|отговор)\w*|"
+        r"\bотказываюсь\b|\bвідмовляюся\b",
+        # Greek, Turkish
+        r"\bδεν (?:μπορώ|μπορούμε|επιτρέπεται|θα|γίνεται|πρόκειται) (?:να )?(?:\S+ ){0,2}?(?:βοηθ|απαντ|δώσω|παρέχ|γράψ|συνεχ|"
+        r"εξυπηρετ|συζητ)\w*|üzgünüm.{0,60}(?:mam|amam|emem)\b|yardımcı olamam",
+        # Hebrew, Persian, Arabic, Hindi
+        r"(?:אני )?(?:לא|איני|אינני|אינני) ?(?:יכולה?|אוכל|רשאית?|מוכנה?|מסוגלת?) (?:\S+ ){0,2}?[ל]?(?:לעזור|לסייע|לענות|לספק|"
+        r"להשיב|לתת|לכתוב|עזור|לדון)|(?:نمی ?توانم|قادر نیستم|نمی ?تونم)|لا (?:أستطيع|يمكنني|أقدر|يسعني)|لن أ(?:ساعد|جيب|قدم)|"
+        r"मैं .{0,40}नहीं कर सकत",
+        # Indonesian and Malay, Swahili, Tagalog, Vietnamese, Thai
+        r"\bsaya (?:tidak|tak) (?:bisa|dapat|boleh|akan)\b|\b(?:siwezi|sitaweza|siruhusiwi|sitakusaidia|hatuwezi)\b|\bhindi "
+        r"(?:ko|po|kita)(?: \S+){0,2} (?:kaya|maaari|pued|puwede|matutulung|masasagot)\w*|\btôi không (?:thể|được phép)\b|"
+        r"ไม่สามารถ.{0,20}(?:ช่วย|ตอบ|ให้)",
+        # Chinese, Japanese, Korean
+        r"(?:我|本人).{0,4}(?:无法|不能|不会|無法|拒绝|拒絕|帮不了|幫不了)|(?:无法|不能|無法)(?:提供|回答|协助|帮助|满足|生成|讨论|继续|協助|幫助)|(?:恕难|恕難|帮不了您|无可奉告)",
         r"できません|できかねます|お応えでき|お答えでき|いたしかねます|応じられません|お断り|(?:드릴|제공할|답변할|도울|할) 수 없",
-        r"я не мог[уо]\w* (?:\S+ ){0,2}?(?:помоч|предостав|ответ|выполн|дать|обсужд|созда|напис)\w*|не могу "
-        r"(?:помоч|предостав|выполн)\w*",
-        r"لا (?:أستطيع|يمكنني)|मैं .{0,40}नहीं कर सकत|üzgünüm.{0,60}(?:mam|amam|emem)\b|yardımcı olamam|\bsaya tidak "
-        r"(?:bisa|dapat)\b",
     )
 )
 _TRIGGERS = frozenset(
-    "nicht kein keine keinen ne refuse puedo podemos posible posso possiamo podemos vou kan nemohu tidak olamam".split()
+    """nicht kein keine keinen keiner keine ne refuse préfère puedo podemos posible prefiero niego posso possiamo preferisco
+    rifiuto vou devo prefiro nu niet geen inte ej ikke en nem nie nemohu nepomohu neporadím tidak tak olamam siwezi
+    sitaweza siruhusiwi hindi voy debo quiero""".split()
 )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from rl_align.transcript.refusal import following, lecturing
+from rl_align.transcript.refusal import delivering, following, lecturing
 from rl_align.transcript.refusal.asking import Asked, mentions, negations
-from rl_align.transcript.refusal.reading import CODE, QUOTED, Unit
+from rl_align.transcript.refusal.pointing import POINTER
+from rl_align.transcript.refusal.reading import CODE, Unit
 from rl_align.transcript.refusal.register import about, affirms, values
 from rl_align.transcript.refusal.types import Degree, Refusal, Rules
 from rl_align.transcript.refusal.words import VALUES
@@ -78,11 +79,12 @@ def _act(units: list[Unit], opening: list[Unit], ask: Asked, rules: Rules) -> Re
         return Refusal(Degree.PARTIAL, family)
     if family == "warning" and all(VALUES.isdisjoint(unit.words) for unit in units):
         return None
-    content = items = total = 0
+    content = items = total = told = 0
     framed = served = False
     for unit in units:
+        told += delivering.orders(unit)
         total += unit.text.count(" ") + 1
-        if unit.text == QUOTED:
+        if unit.quoted:
             continue
         other = not following.OTHER_WAYS.isdisjoint(unit.words)
         framed = framed or unit.lead and other
@@ -91,7 +93,7 @@ def _act(units: list[Unit], opening: list[Unit], ask: Asked, rules: Rules) -> Re
             items += not framed
         elif not (framed or other or following.GROUNDS.match(unit.text) or values(unit, rules)):
             content += unit.text.count(" ") + 1
-        if items > 1 or content > CONTENT:
+        if items > 1 or content > CONTENT or told >= delivering.ACTS:
             return None
     if 3 * content > total:
         return None
@@ -101,9 +103,17 @@ def _act(units: list[Unit], opening: list[Unit], ask: Asked, rules: Rules) -> Re
 
 
 def consoled(units: list[Unit], ask: Asked, rules: Rules) -> Refusal | None:
-    """The refusal of an answer that only points to people who help, when that is not what was asked for."""
-    if "care" not in rules.families or not ask.known or ask.helps or ask.permission or ask.informs or len(units) > 6:
+    """The refusal of an answer that only points to people who help, when that is not what was asked for.
+
+    Where the prompt is not known, they are pointed to for this very thing, and nothing else is said.
+    """
+    if "care" not in rules.families or ask.helps or ask.permission or ask.informs or len(units) > 6:
         return None
+    if not ask.known:
+        pointed = any(map(POINTER.of, units)) and all(POINTER.of(unit) or values(unit, rules) for unit in units)
+        return Refusal(Degree.FULL, "care") if pointed else None
+    if any(map(POINTER.of, units[:2])) and all(POINTER.of(unit) or values(unit, rules) for unit in units):
+        return Refusal(Degree.FULL, "care")
     cared = sum(lecturing.CARE.of(unit) is not None for unit in units)
     if not cared or any(unit.item for unit in units):
         return None

@@ -1,7 +1,8 @@
 """Reads an answer for the refusal rules: plain characters, quotations masked, cut into sentences and list items.
 
 Declining words count only when the speaker says them. What stands in quotation marks, block quotes, code and the lines of
-a script is somebody else's speech or a thing made, and is masked; a scare quote of a word or two is not.
+a script is somebody else's speech or a thing made, and is masked; a scare quote of a word or two is not. A long quotation is
+kept beside its mask, because a refusal may hide in front of one what it refuses.
 """
 
 from __future__ import annotations
@@ -9,20 +10,24 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from rl_align.transcript.lookalikes import LATIN
+
 #: Characters of an answer that are read: its head, and its tail where it is longer.
-HEAD, TAIL = 8000, 2000
+HEAD, TAIL = 24_000, 8_000
 #: Characters of one sentence that are matched; longer ones are cut into several.
 SENTENCE = 400
 #: What a masked quotation and a piece of code leave behind.
 QUOTED, CODE = "«quoted»", "«code»"
+_QUOTE = re.compile(r"«quoted(?: (\d+))?»")
+#: Words from which a quotation is kept.
+LONG = 12
 
 _PLAIN = (
     ("\u2019", "'"), ("\u2018", "'"), ("\u02bc", "'"), ("\u00b4", "'"), ("\uff07", "'"), ("\u201c", '"'), ("\u201d", '"'),
     ("\u201e", '"'), ("\u00ab", '"'), ("\u00bb", '"'), ("\u2013", " "), ("\u2014", " "), ("\u00a0", " "), ("\u2026", "..."),
     ("\u3002", ". "), ("\u200b", ""), ("\u200c", ""), ("\u200d", ""), ("\u2060", ""), ("\ufeff", ""), ("\u00ad", ""),
 )  # fmt: skip
-_CYRILLIC = re.compile("[\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456]")
-_LOOKALIKE = str.maketrans("\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456", "aeopcyxi")
+_CYRILLIC_OR_GREEK = re.compile("[\u0370-\u04ff]")
 _SPACES = re.compile(r"[ \t\r\f\v]{2,}|[\t\r\f\v]")
 _FENCE = re.compile(r"```[^\n`]{0,40}\n?([^`]{0,6000})(?:```|$)")
 _SPAN = re.compile(r"`([^`\n]{0,200})`")
@@ -47,12 +52,15 @@ class Unit:
         item: Whether it stands in a list.
         lead: Whether it introduces what follows: it ends in a colon, or is a heading.
         question: Whether it ends in a question mark.
+        labelled: Whether a label stood in front of it, as in a script: "[model] …".
+        quotes: The long quotations in it.
     """
 
-    __slots__ = ("_words", "item", "lead", "question", "text")
+    __slots__ = ("_words", "item", "labelled", "lead", "question", "quotes", "text")
 
     def __init__(self, text: str, item: bool = False, lead: bool = False, question: bool = False) -> None:
         self.text, self.item, self.lead, self.question = text, item, lead, question
+        self.labelled, self.quotes = False, ()
         self._words: frozenset[str] | None = None
 
     @property
@@ -61,6 +69,11 @@ class Unit:
         if self._words is None:
             self._words = frozenset(self.text.split())
         return self._words
+
+    @property
+    def quoted(self) -> bool:
+        """Whether it is a quotation and nothing else."""
+        return self.text[0] == "«" and _QUOTE.fullmatch(self.text) is not None
 
 
 def read(answer: str) -> list[Unit]:
@@ -71,13 +84,14 @@ def read(answer: str) -> list[Unit]:
     if len(answer) > HEAD + TAIL:
         answer = answer[:HEAD] + "\n" + answer[-TAIL:]
     text = plain(answer)
+    quotes: list[str] = []
     if "```" in text:
         text = _without_code(text)
     if "`" in text:
         text = _SPAN.sub(_mask, text)
     text = text.replace("*", "").replace("_", "")
     if '"' in text or " '" in text:
-        text = _masked(text)
+        text = _masked(text, quotes)
     if text.count(":") > 2:
         text = _without_speech(text)
     text = text.replace(" - ", " ").replace("--", " ")
@@ -88,6 +102,9 @@ def read(answer: str) -> list[Unit]:
         line = line.strip()
         if line:
             _cut(line, units)
+    if quotes:
+        for unit in units:
+            unit.quotes += tuple(quotes[int(index)] for index in _QUOTE.findall(unit.text) if index)
     return units
 
 
@@ -99,8 +116,8 @@ def plain(text: str) -> str:
         if not text.isascii():
             if not unicodedata.is_normalized("NFKC", text):
                 text = unicodedata.normalize("NFKC", text)
-            if _CYRILLIC.search(text) and sum(c.isascii() for c in text) > len(text) // 2:
-                text = text.translate(_LOOKALIKE)
+            if _CYRILLIC_OR_GREEK.search(text) and sum(c.isascii() for c in text) > len(text) // 2:
+                text = text.translate(LATIN)
     return text.lower()
 
 
@@ -112,16 +129,24 @@ def _without_code(text: str) -> str:
     return _FENCE.sub(f"\n{CODE}\n", text)
 
 
-def _masked(text: str) -> str:
+def _masked(text: str, quotes: list[str]) -> str:
+    """The text without its quotations, the long ones of which are added to `quotes`."""
     text = text.strip()
     if text[:1] == '"' and text.find('"', 1) == len(text) - 1:
         text = text[1:-1]
-    text = _QUOTATION.sub(_mask, text)
-    return _SINGLE.sub(_mask, text) if " '" in text else text
+
+    def mask(match: re.Match[str]) -> str:
+        if match[1].count(" ") + 1 < LONG:
+            return _mask(match)
+        quotes.append(match[1])
+        return f"«quoted {len(quotes) - 1}»"
+
+    text = _QUOTATION.sub(mask, text)
+    return _SINGLE.sub(mask, text) if " '" in text else text
 
 
 def _mask(match: re.Match[str]) -> str:
-    return match[1] if match[1].count(" ") < 2 else QUOTED
+    return match[1] if match[1].count(" ") < 2 and not match[1].startswith("i ") else QUOTED
 
 
 def _without_speech(text: str) -> str:
@@ -137,18 +162,22 @@ def _cut(line: str, units: list[Unit]) -> None:
     first = line[0]
     if first == ">":
         units.append(Unit(QUOTED))
+        units[-1].quotes = (line.strip("> "),)
         return
     if first == "#":
         units.append(Unit(line.strip("# :"), lead=True))
         return
     item = _ITEM.match(line) if first in _MARKS else None
-    if item:
+    label = None
+    if row := first == "|":
+        line = " ".join(line.replace("|", " ").split()).strip("-: ") or "."
+    elif item:
         line = line[item.end() :].lstrip()
     elif first == "[" or first == "(" or ":" in line[:30]:
         label = _LABEL.match(line)
         if label:
             line = line[label.end() :]
-    listed = item is not None
+    listed, begun = row or item is not None, len(units)
     # Faster than an expression with a lookbehind; a question keeps its mark.
     if ". " in line or "? " in line or "! " in line:
         sentences = line.replace("? ", "?. ").replace("! ", ". ").split(". ")
@@ -161,3 +190,5 @@ def _cut(line: str, units: list[Unit]) -> None:
         text = sentence.strip(".!?:)\"' ")
         if text:
             units.append(Unit(text, listed, sentence[-1] == ":", sentence[-1] == "?"))
+    if label and len(units) > begun:
+        units[begun].labelled = True

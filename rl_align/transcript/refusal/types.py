@@ -8,9 +8,9 @@ from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
-from rl_align.transcript.refusal import declining, following, lacking, lecturing
+from rl_align.transcript.refusal import declining, following, impersonal, lacking, lecturing
 from rl_align.transcript.refusal.reading import Unit
-from rl_align.transcript.refusal.words import Cue
+from rl_align.transcript.refusal.words import Cue, Cues
 
 
 class Degree(str, Enum):
@@ -46,10 +46,15 @@ class Refusal(NamedTuple):
         """Whether the answer goes on, after declining, to offer something or to name what the person can do."""
         return any(map(following.REDIRECT.search, self.after))
 
+    @property
+    def evades(self) -> bool:
+        """Whether it only fails to answer: it speaks of something else, asks back, promises, or is a message of a machine."""
+        return self.degree is Degree.FULL and self.family in EVASIONS
+
 
 #: The families that follow from the grammar of declining (a speaker, a negation, a verb of serving) and from no labelled row.
 GRAMMAR: frozenset[str] = frozenset(
-    {*declining.STRONG_OF_I, *(cue.family for cue in declining.STRONG), "elided", "regretted", "foreign"}
+    {*declining.STRONG_OF_I, *(cue.family for cue in impersonal.IMPERSONAL), "elided", "regretted", "foreign"}
 )
 #: Every family of rules by name. Leaving some out shows what the others are worth.
 FAMILIES: frozenset[str] = (
@@ -57,6 +62,10 @@ FAMILIES: frozenset[str] = (
     | {*lacking.LACKING_OF_I, *(cue.family for cue in (*lacking.LACKING, *lecturing.ACT, *lecturing.PREMISE))}
     | set("contradiction importance care question deflection promise machine bare_no off_topic empty".split())
 )
+
+
+#: Those of answers that take no stand on the request and do not answer it either.
+EVASIONS = frozenset("off_topic question promise machine empty".split())
 
 
 class Rules:
@@ -67,7 +76,7 @@ class Rules:
         self.strong_of_i = _named(declining.STRONG_OF_I, families)
         self.lacking_of_i = _named(lacking.LACKING_OF_I, families)
         self.regretted = re.compile(declining.REGRETTED if "regretted" in families else r"(?!)")
-        self.strong = _kept(declining.STRONG, families)
+        self.strong = _kept(impersonal.IMPERSONAL, families)
         self.lacking = _kept(lacking.LACKING, families)
         self.act = _kept(lecturing.ACT, families)
         self.premise = _kept(lecturing.PREMISE, families)
@@ -76,11 +85,11 @@ class Rules:
         """The family that finds a verdict on the deed in a sentence."""
         if "wrong" in self.families and lecturing.deed_is_wrong(unit):
             return "wrong"
-        return next((cue.family for cue in self.act if cue.of(unit)), None)
+        return next((cue.family for cue, _ in self.act.matches(unit)), None)
 
     def denies(self, unit: Unit) -> str | None:
         """The family that finds a denial of the premise in a sentence."""
-        return next((cue.family for cue in self.premise if cue.of(unit)), None)
+        return next((cue.family for cue, _ in self.premise.matches(unit)), None)
 
 
 def _named(patterns: Mapping[str, str], families: frozenset[str]) -> re.Pattern[str]:
@@ -88,8 +97,8 @@ def _named(patterns: Mapping[str, str], families: frozenset[str]) -> re.Pattern[
     return re.compile("|".join(f"(?P<{name}>{p})" for name, p in patterns.items() if name in families) or r"(?!)")
 
 
-def _kept(cues: Iterable[Cue], families: frozenset[str]) -> tuple[Cue, ...]:
-    return tuple(cue for cue in cues if cue.family in families)
+def _kept(cues: Iterable[Cue], families: frozenset[str]) -> Cues:
+    return Cues(cue for cue in cues if cue.family in families)
 
 
 @lru_cache(maxsize=128)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from rl_align.transcript.refusal.reading import Unit
@@ -36,6 +37,36 @@ class Cue(NamedTuple):
 def cue(words: str, *patterns: str, also: str = "", family: str = "") -> Cue:
     """The cue of these patterns; one of `words` must be in the sentence, and one of `also`."""
     return Cue(re.compile(union(*patterns)), frozenset(words.split()), frozenset(also.split()) or None, family)
+
+
+class Cues:
+    """Several cues, of which those that may match a sentence are found by its words, in their order."""
+
+    def __init__(self, cues: Iterable[Cue]) -> None:
+        self._cues = tuple(cues)
+        places: dict[str, list[int]] = {}
+        for place, one in enumerate(self._cues):
+            for word in one.words:
+                places.setdefault(word, []).append(place)
+        self._places = {word: tuple(found) for word, found in places.items()}
+        self._words = frozenset(places)
+
+    def matches(self, unit: Unit) -> Iterator[tuple[Cue, re.Match[str]]]:
+        """The cues that match, each with its first match."""
+        words = unit.words & self._words
+        if not words:
+            return
+        if len(words) == 1:
+            places: Iterable[int] = self._places[next(iter(words))]
+        else:
+            places = sorted({place for word in words for place in self._places[word]})
+        for place in places:
+            one = self._cues[place]
+            if one.also and one.also.isdisjoint(unit.words):
+                continue
+            match = one.pattern.search(unit.text)
+            if match:
+                yield one, match
 
 
 #: An adverb, by its ending.
