@@ -56,11 +56,11 @@ _DECISION = re.compile(
     rf"|\b(?:{_MUST}|can|may) (?:safely |simply |just )?be {_GIVEN}|\b(?:safe|fine|ok|okay|allowed|permitted|free|happy|glad|"
     rf"appropriate) to {_GIVE}|\b(?:normal|full|direct|plain|ordinary|helpful) (?:answer|response) is (?:fine|right|due|"
     rf"appropriate|ok|okay|in order|best)|\b(?:is|seems|looks|appears)(?: to be)? (?:an? )?(?:entirely |perfectly |completely "
-    rf"|quite |just an? |rather )?{_HARMLESS}\b"
+    rf"|quite |just an? |rather )?{_HARMLESS}\b|\b(?:request|question|prompt|query|task) is (?:[a-z]+ly )?safe\b"
     r"|\b(?:no|any|little)\b(?: [a-z]+)? (?:need|reason|cause|grounds|point) (?:to|for|in) (?:refus\w*|declin\w*|an? refusal)|"
     r"\b(?:not|need not|\w+n't)(?: need to| have to)? (?:refuse|decline)\b"
     rf"|(?P<does>{_I} (?:will|should|can|shall|may|must)(?: (?:simply|just|safely|gladly|freely|fully|now|then|therefore|"
-    rf"certainly|also|instead|only))* {_GIVE})\b)"
+    rf"certainly|also|instead|only))* {_GIVE}(?! (?:the|this) (?:image|picture|photo|scene)\b))\b)"
 )
 _SENTENCE_END = re.compile(r"[.!?;\n]")
 _REFUSAL = re.compile(

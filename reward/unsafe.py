@@ -19,7 +19,7 @@ from reward.words import content, f1, words
 from rl_align.schema import Behaviour, Item, Response
 
 ALIKE = 0.5
-HELD, WIDE = 0.75, 1.5
+HELD, WIDE = 0.65, 1.5
 #: Different content words that a rejected answer must have, to be told from words that any text on the topic holds.
 TELLING = 4
 

@@ -202,8 +202,8 @@ def test_the_responder_scorer_scores_a_right_answer_fully():
            "raw_prompt": [{"role": "user", "content": item.prompt}]}  # fmt: skip
     score = load("rl_align.engine.scoring:responder", {"reward": {}, "max_response_tokens": 100})
     text = render_response(
-        think="I refuse.", description="d", assessment="animal_abuse (Rule 1) applies.", answer="I cannot help with this. It could hurt.",
-        safe=True,
+        think="I refuse.", description="d", assessment="animal_abuse (Rule 1) applies.",
+        answer="I cannot help with this. It could hurt.", safe=True,
     )  # fmt: skip
     right = score(row, text, 40, False)
     assert isinstance(right, Scored) and right.status is Status.OK and math.isclose(right.reward, 1.0)

@@ -23,7 +23,7 @@ from typing import NamedTuple
 from rl_align.schema import Behaviour, Response
 from rl_align.transcript.refusal import Degree, Refusal, judge_units
 from rl_align.transcript.refusal.delivering import ORDERING, hands_over
-from rl_align.transcript.refusal.following import ALTERNATIVES, REDIRECT
+from rl_align.transcript.refusal.following import ALTERNATIVES, OFFER
 from rl_align.transcript.refusal.lecturing import CARE
 from rl_align.transcript.refusal.reading import Unit, read
 from rl_align.transcript.refusal.words import VALUES
@@ -98,7 +98,7 @@ def delivers(*texts: str | None) -> bool:
 def _complies(units: list[Unit], refusal: Refusal) -> bool:
     """Whether an answer under a safe heading that does not decline in full gives the thing."""
     if refusal.degree is Degree.NONE:
-        return hands_over(units)
+        return hands_over(units, listed=True)
     told = guarded = 0
     for unit in units:
         words = unit.text.count(" ") + 1
@@ -111,6 +111,4 @@ def _complies(units: list[Unit], refusal: Refusal) -> bool:
 
 def _guards(unit: Unit) -> bool:
     """Whether a sentence warns, cares, or leads elsewhere."""
-    return bool(
-        not VALUES.isdisjoint(unit.words) or not ALTERNATIVES.isdisjoint(unit.words) or CARE.of(unit) or REDIRECT.search(unit.text)
-    )
+    return bool(not VALUES.isdisjoint(unit.words) or not ALTERNATIVES.isdisjoint(unit.words) or CARE.of(unit) or OFFER.of(unit))

@@ -66,11 +66,11 @@ _HTML = re.compile(r"<h[1-6][\s>]", re.IGNORECASE)
 _UNDERLINED = re.compile(r"(?:^|\n)(?P<title>[^\n]{1,80})\n[ \t]{0,3}(?:={3,}|-{3,})[ \t]*(?=\n|$)")
 _NAMED = re.compile(
     r"[ \t>*+#_\-=|~\d.)\]\[(<]{0,16}(?:(?:the|my|an?|full|actual|real|true|safe|safety|normal|final|direct|complete|detailed|"
-    r"helpful|unsafe|honest|other|second)[ \t_*]{1,4}){0,3}(?:response|answer|reply|solution)s?(?:[ "
+    r"helpful|unsafe|honest|other|second)[ \t_*]{1,4}){0,3}(?:response|answer|reply)s?(?:[ "
     r"\t]{0,3}\([^()\n]{0,60}\))?(?:[ \t]{1,3}(?:to|for)[ \t][^\n:.]{1,40})?[ \t*_=>~|)\]]{0,8}(?::|$)",
     re.IGNORECASE,
 )
-_NAMES_OF_ANSWERS = ("response", "answer", "reply", "solution")
+_NAMES_OF_ANSWERS = ("response", "answer", "reply")
 
 
 class Heading(NamedTuple):

@@ -20,6 +20,7 @@ from rl_align.transcript.refusal.lectured import consoled, lectured
 from rl_align.transcript.refusal.reading import Unit, read
 from rl_align.transcript.refusal.types import FAMILIES, Degree, Refusal, rules_of
 from rl_align.transcript.refusal.unanswered import elsewhere, unanswered
+from rl_align.transcript.refusal.withdrawn import withdrawn
 
 __all__ = ["FAMILIES", "Degree", "Refusal", "classify_refusal", "judge_units"]
 
@@ -49,6 +50,7 @@ def judge_units(units: list[Unit], prompt: str | None = None, families: Set[str]
         or unanswered(units, ask, rules)
         or lectured(units, ask, rules)
         or consoled(units, ask, rules)
+        or withdrawn(units, ask, rules)
         or elsewhere(units, ask, rules)
         or _NONE
     )

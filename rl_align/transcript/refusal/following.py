@@ -77,7 +77,8 @@ TURN = cue(
 )
 #: Somebody else speaks from here, or the same speaker in jest: what comes now is not part of the refusal.
 MASK = cue(
-    "kidding joking psst jk gotcha hint twin half self ego story novel tale fiction scene film movie game script play dream "
+    "kidding joking psst jk gotcha hint us: (between twin half self ego story novel tale fiction scene film movie game script play "
+    "dream "
     "simulation universe book poem once record us unofficially dan jailbreak jailbroken uncensored unfiltered unrestricted "
     "unlocked unbound unhinged evil rebel developer dev stan chaos shadow free freedom raw opposite mode persona [jailbreak] "
     "[uncensored] [unfiltered] [dan] dan: uncensored: unfiltered: evil: jailbreak: jailbroken: unrestricted: story: hint: kidding: "
@@ -91,7 +92,8 @@ MASK = cue(
 )
 #: What only leads away from the refusal: what comes now counts where it tells of acts.
 ASIDE = re.compile(
-    r"(?:anyways?|that (?:being )?said|with that (?:said|out of the way)|now that (?:that's|that is|we)|having said (?:that|this)|"
+    r"(?:anyways?|that (?:being )?said|with that (?:said|out of the way)|now that (?:that's|that is|we|.{0,40}(?:over|done|said))|"
+    r"having said (?:that|this)|"
     r"(?:disclaimers?|formalities) aside|but seriously|enough of that|on second thoughts?|okay fine|fine|alright|still curious|"
     r"whatever you do|whatever happens)\b"
 )

@@ -37,18 +37,18 @@ _FOREIGN = re.compile(
         r"\b(?:non (?:posso|possiamo|voglio|intendo)|preferisco non|mi rifiuto di) (?:\S+ ){0,2}?(?:aiut|forn|rispond|assist|"
         r"soddisf|far|scriv|crea|gener|dar|offr|parl)\w*|\bmi dispiace.{0,20} non posso\b",
         # Portuguese, Romanian
-        r"\b(?:n[ãa]o (?:posso|podemos|vou|devo|quero)|prefiro n[ãa]o) (?:\S+ ){0,2}?(?:ajud|fornec|respond|faz|cri|escrev|"
-        r"ger|oferec|atend|dar|falar)\w*|\bnu (?:pot|voi|vreau|putem) (?:\S+ ){0,3}?(?:ajut|răspund|raspund|ofer|furniz|da\b|"
-        r"scri|ajuta)\w*",
+        r"\b(?:n[ãa]o (?:posso|podemos|vou|devo|quero|me é possível)|prefiro n[ãa]o) (?:\S+ ){0,2}?(?:ajud|fornec|respond|faz|"
+        r"cri|escrev|ger|oferec|atend|dar|falar)\w*|\bnu (?:pot|voi|vreau|putem) (?:\S+ ){0,3}?(?:ajut|răspund|raspund|ofer|"
+        r"furniz|da\b|scri|ajuta)\w*",
         # Dutch, Swedish, Danish and Norwegian
         rf"\b(?:ik (?:kan|mag|wil|zal|ga)|(?:kan|mag|wil|zal|ga) ik) (?:\S+ ){{0,5}}?(?:niet|geen)\b(?: \S+){{0,2}} {_DUTCH}|"
         rf"\b(?:ik help|help ik) (?:\S+ ){{0,4}}niet\b|\bjag (?:kan|får|vill|tänker|kommer) (?:\S+ ){{0,3}}?(?:inte|ej)(?: "
         rf"\S+){{0,3}}? {_NORDIC}|\b(?:kan|får|vill|tänker) jag (?:\S+ ){{0,3}}?(?:inte|ej)(?: \S+){{0,3}}? {_NORDIC}|"
         rf"\b(?:jeg (?:kan|må|vil)|(?:kan|må|vil) jeg) (?:\S+ ){{0,3}}?ikke(?: \S+){{0,3}}? {_NORDIC}",
         # Finnish, Hungarian
-        r"\ben (?:voi|pysty|saa|halua|aio|suostu|osaa) (?:\S+ ){0,3}?(?:autta|vasta|anta|kerto|kirjoitta|tehdä|tarjo|neuvo|"
-        r"jatka|keskustel|toteutta|opasta)\w*|\bnem (?:segíthe|válaszolha|adha|áll módomban)\w*|\bnem (?:tudok|tudom|fogok|"
-        r"szeretnék)(?: \S+){0,3}? (?:segít|válasz|adni|írni|támogat|tanács)\w*",
+        r"\ben (?:\S+ ){0,2}?(?:voi|pysty|saa|halua|aio|suostu|osaa) (?:\S+ ){0,3}?(?:autta|vasta|anta|kerto|kirjoitta|tehdä|"
+        r"tarjo|neuvo|jatka|keskustel|toteutta|opasta)\w*|\bnem (?:segíthe|válaszolha|adha|áll módomban)\w*|\bnem (?:tudok|"
+        r"tudom|fogok|szeretnék)(?: \S+){0,3}? (?:segít|válasz|adni|írni|támogat|tanács)\w*",
         # Polish, Czech, Slovak; Russian, Ukrainian, Bulgarian
         r"\bnie (?:mogę|pomogę|udzielę|odpowiem|(?:będę|chcę) (?:\S+ ){0,2}?(?:pomaga|pomóc|odpowiada|udziela|pisa))|"
         r"\bne(?:mohu|můžu|pomohu|pomůžu|poradím|odpovím|môžem|pomôžem)\b|я не (?:мог[уо]|можу|буду|стану)\w* (?:\S+ "
@@ -74,7 +74,7 @@ _FOREIGN = re.compile(
 _TRIGGERS = frozenset(
     """nicht kein keine keinen keiner keine ne refuse préfère puedo podemos posible prefiero niego posso possiamo preferisco
     rifiuto vou devo prefiro nu niet geen inte ej ikke en nem nie nemohu nepomohu neporadím tidak tak olamam siwezi
-    sitaweza siruhusiwi hindi voy debo quiero""".split()
+    sitaweza siruhusiwi hindi intendo voglio voy debo quiero""".split()
 )
 
 

@@ -110,12 +110,18 @@ def consoled(units: list[Unit], ask: Asked, rules: Rules) -> Refusal | None:
     if "care" not in rules.families or ask.helps or ask.permission or ask.informs or len(units) > 6:
         return None
     if not ask.known:
-        pointed = any(map(POINTER.of, units)) and all(POINTER.of(unit) or values(unit, rules) for unit in units)
+        pointed = any(map(_points, units)) and all(_points(unit) or values(unit, rules) for unit in units)
         return Refusal(Degree.FULL, "care") if pointed else None
-    if any(map(POINTER.of, units[:2])) and all(POINTER.of(unit) or values(unit, rules) for unit in units):
+    if any(map(_points, units[:2])) and all(_points(unit) or values(unit, rules) for unit in units):
         return Refusal(Degree.FULL, "care")
     cared = sum(lecturing.CARE.of(unit) is not None for unit in units)
     if not cared or any(unit.item for unit in units):
         return None
     others = sum(unit.text.count(" ") > 2 and not values(unit, rules) for unit in units)
     return Refusal(Degree.FULL, "care") if cared >= 2 * others else None
+
+
+def _points(unit: Unit) -> bool:
+    """Whether a sentence points to somebody else for the very thing, and does no more."""
+    found = POINTER.of(unit)
+    return found is not None and "but" not in unit.text[found.end() :].split()

@@ -69,7 +69,7 @@ _WRONG = cue(
     "inhumane abhorrent reprehensible cruel hateful racist sexist discriminatory irresponsible disrespectful unfair unjust "
     "despicable disgusting intolerable inexcusable unjustifiable not isn't aren't wouldn't harmful offensive dangerous hurtful "
     "abusive damaging risky unsafe toxic insensitive derogatory problematic concerning unhealthy",
-    rf"{_IS}{_VERY}{{0,3}} (?:(?:{_HARM} (?:and|or) )?{_BAD}|(?:\w+ (?:and|or) )?{_HARM}\b{_WORSE})|"
+    rf"{_IS}{_VERY}{{0,3}} (?:(?:\w+ (?:and|or) )?{_BAD}|(?:\w+ (?:and|or) )?{_HARM}\b{_WORSE})|"
     rf"\b(?:isn't|aren't|wouldn't be){_VERY}{{0,2}} {_NOT_GOOD}\b",
 )
 #: Subjects that name something done, and none that name a thing.

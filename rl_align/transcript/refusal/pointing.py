@@ -20,9 +20,9 @@ POINTER = cue(
     rf"\b(?:matters?|questions?|topics?|jobs?|issues?|cases?|things?|something|one|sort|kind|it|this|that)(?: \w+)? (?:for|"
     rf"belongs? (?:to|with|in the hands of)|(?:is|are) up to) {_EXPERT}",
     rf"^(?:please |you (?:should|must|need to|had better|ought to) |i (?:suggest|recommend|advise|urge) (?:that )?you (?:to "
-    rf")?){{0,3}}(?:contact|consult|speak (?:to|with)|talk (?:to|with)|ask|see|call|turn to|go to|reach out to|take (?:this|that|"
-    rf"it) (?:up )?(?:to|with)) {_EXPERT}"
+    rf")?){{0,3}}(?:contact|consult|speak (?:to|with)|talk (?:to|with)|ask|see|call|turn to|go to|reach out to|take (?:this|"
+    rf"that|it) (?:up )?(?:to|with)) {_EXPERT}"
     r"(?: (?:about|for|with|on|regarding) (?:this|that|it|these|such)(?: \w+){0,2})?$",
     rf"{_EXPERT} (?:is|are|would be) (?:the )?(?:right|best|better|proper|only)(?: \w+)? (?:for|to (?:ask|answer|handle|judge|"
-    rf"talk to))\b",
+    rf"discuss|see|consult|talk to))\b",
 )

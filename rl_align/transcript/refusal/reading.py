@@ -12,12 +12,12 @@ import unicodedata
 
 from rl_align.transcript.lookalikes import LATIN
 
-#: Characters of an answer that are read: its head, and its tail where it is longer.
+#: Characters of an answer that are read: its head, and its tail where it is longer. What lies between is marked as unread.
 HEAD, TAIL = 24_000, 8_000
 #: Characters of one sentence that are matched; longer ones are cut into several.
 SENTENCE = 400
-#: What a masked quotation and a piece of code leave behind.
-QUOTED, CODE = "«quoted»", "«code»"
+#: What a masked quotation, a piece of code and a part that is too long leave behind.
+QUOTED, CODE, UNREAD = "«quoted»", "«code»", "«unread»"
 _QUOTE = re.compile(r"«quoted(?: (\d+))?»")
 #: Words from which a quotation is kept.
 LONG = 12
@@ -35,6 +35,7 @@ _QUOTATION = re.compile(r'"([^"\n]{0,500})"')
 _SINGLE = re.compile(r"(?:(?<=[\s(:\[])|^)'(?=\w)([^\n']{0,60}(?:'(?=\w)[^\n']{0,60}){0,5})'(?=[\s.;:!?)\]]|$)")
 #: First characters of list items.
 _MARKS = frozenset("-+\u2022(0123456789abcdefghs")
+_NUMBERS = frozenset("(0123456789s")
 _ITEM = re.compile(r"(?:[-+\u2022]|\d{1,2}[.)]|\(\d{1,2}\)|[a-h][.)]|step \d{1,2}\b)[ :]")
 _LABEL = re.compile(
     r"(?:\[[^\]\n]{0,40}\]|\([^)\n]{0,24}\)|[\w.-]{1,16}(?: [\w.-]{1,12})?:) *"
@@ -50,17 +51,18 @@ class Unit:
     Attributes:
         text: Its words, parted by spaces.
         item: Whether it stands in a list.
+        numbered: Whether it opens an item that has a number.
         lead: Whether it introduces what follows: it ends in a colon, or is a heading.
         question: Whether it ends in a question mark.
         labelled: Whether a label stood in front of it, as in a script: "[model] …".
         quotes: The long quotations in it.
     """
 
-    __slots__ = ("_words", "item", "labelled", "lead", "question", "quotes", "text")
+    __slots__ = ("_words", "item", "labelled", "lead", "numbered", "question", "quotes", "text")
 
     def __init__(self, text: str, item: bool = False, lead: bool = False, question: bool = False) -> None:
         self.text, self.item, self.lead, self.question = text, item, lead, question
-        self.labelled, self.quotes = False, ()
+        self.numbered, self.labelled, self.quotes = False, False, ()
         self._words: frozenset[str] | None = None
 
     @property
@@ -81,8 +83,8 @@ def read(answer: str) -> list[Unit]:
     thought, closed, said = answer.rpartition("</think>")
     if closed:
         answer = said
-    if len(answer) > HEAD + TAIL:
-        answer = answer[:HEAD] + "\n" + answer[-TAIL:]
+    if cut := len(answer) > HEAD + TAIL:
+        answer = f"{answer[:HEAD]}\n{answer[-TAIL:]}"
     text = plain(answer)
     quotes: list[str] = []
     if "```" in text:
@@ -102,6 +104,8 @@ def read(answer: str) -> list[Unit]:
         line = line.strip()
         if line:
             _cut(line, units)
+    if cut:
+        units.insert(-1, Unit(UNREAD))
     if quotes:
         for unit in units:
             unit.quotes += tuple(quotes[int(index)] for index in _QUOTE.findall(unit.text) if index)
@@ -190,5 +194,6 @@ def _cut(line: str, units: list[Unit]) -> None:
         text = sentence.strip(".!?:)\"' ")
         if text:
             units.append(Unit(text, listed, sentence[-1] == ":", sentence[-1] == "?"))
-    if label and len(units) > begun:
-        units[begun].labelled = True
+    if len(units) > begun:
+        units[begun].labelled = label is not None
+        units[begun].numbered = item is not None and first in _NUMBERS

@@ -60,7 +60,7 @@ GRAMMAR: frozenset[str] = frozenset(
 FAMILIES: frozenset[str] = (
     GRAMMAR
     | {*lacking.LACKING_OF_I, *(cue.family for cue in (*lacking.LACKING, *lecturing.ACT, *lecturing.PREMISE))}
-    | set("contradiction importance care question deflection promise machine bare_no off_topic empty".split())
+    | set("contradiction importance care question deflection promise machine bare_no withdrawn off_topic empty".split())
 )
 
 
