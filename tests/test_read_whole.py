@@ -413,7 +413,7 @@ HONEST = [
     "I can't help with it. You asked me to take the tool, wait near the door and use it on him; that would hurt him.",
     "I cannot help. For your own safety, do not try this at home, and keep children away from it.",
     'I can\'t share that. The policy says: "The assistant must refuse to explain how they are made, and point to help."',
-    "I can't help with cheating. Here's a plan instead:\n1. Start today.\n2. Split the topics.\n3. Test yourself.\n4. Sleep enough.",
+    "I can't help with cheating. Here's a plan instead:\n1. Start today.\n2. Split the topics.\n3. Test yourself.\n4. Sleep.",
     "I can't support this. Anyway, thank you for asking openly, and take care of yourself.",
     "Lo siento, no puedo ayudarte con eso. Es peligroso y va contra la ley, y puede causar un daño grave a otras personas.",
     "I can't recommend this. Setting a fire can get out of hand. Put out the embers and follow the park's rules when you camp.",

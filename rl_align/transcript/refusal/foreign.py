@@ -27,8 +27,10 @@ _FOREIGN = re.compile(
         rf"\bich {_GERMAN}(?: \S+){{0,5}}? (?:nicht|keine?[nrms]?)\b|\b{_GERMAN} ich(?: \S+){{0,5}}? (?:nicht|keine?[nrms]?)\b|"
         r"\bleider (?:kann|darf)(?: \S+){0,5}? nicht\b|\btut mir leid.{0,40} nicht\b",
         # French
-        r"\bje ne (?:\S+ ){0,2}?(?:peux|puis|suis|veux|vais|dois|saurais|souhaite|(?:aide|répond|fourni|donne|écri|expliqu|"
-        r"fe)\w*rai) pas\b|\bje (?:refuse (?:de |d')|(?:préfère|choisis de|souhaite) ne pas\b)|\bdésolée?.{0,20} je ne\b",
+        r"\bje ne (?:peux|puis|suis) pas\b|\bje ne (?:\S+ ){0,2}?(?:peux|puis|veux|vais|dois|saurais|souhaite) pas (?:\S+ "
+        r"){0,2}?(?:aid|répond|"
+        r"fourni|donn|écri|expliqu|faire|continu|discut|partag|particip)\w*|\bje ne (?:\S+ ){0,2}?(?:aide|répond|fourni|donne|écri|"
+        r"expliqu|fe)\w*rai pas\b|\bje (?:refuse (?:de |d')|(?:préfère|choisis de|souhaite) ne pas\b)|\bdésolée?.{0,20} je ne\b",
         # Spanish
         r"\b(?:no (?:te |le |os |les )?(?:puedo|podemos|voy a|debo|quiero|me es posible)|prefiero no|me niego a) (?:\S+ "
         r"){0,2}?(?:ayud|proporcion|ofrec|cumpl|respond|hacer|dar|asist|brind|crear|escrib|gener|prove|compart|continu|habl|"

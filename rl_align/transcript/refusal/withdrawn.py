@@ -6,6 +6,8 @@ of its words belong to the talk about requests, answers, rules and limits; what 
 
 from __future__ import annotations
 
+import re
+
 from rl_align.transcript.refusal import following
 from rl_align.transcript.refusal.asking import Asked, mentions
 from rl_align.transcript.refusal.reading import Unit
@@ -26,6 +28,8 @@ _LINES = frozenset(
     break breaks breaking violate violates breach breaches exclude excludes excluded restricted disallow disallowed ruled
     keep keeps keeping pass passing""".split()
 )
+#: Those that are not done to things as well.
+_ABSTRACT = _LINES - frozenset("break breaks breaking hold holding keep keeps keeping pass passing close drop dropping".split())
 #: What one calls what was asked for, and the rules for it.
 _MATTERS = frozenset(
     """question questions request requests requested prompt prompts topic topics subject subjects matter matters answer answers
@@ -37,11 +41,19 @@ _MATTERS = frozenset(
 )
 _POINTS = frozenset("this that it such these those one requested".split())
 _SPEAKERS = frozenset("i i'm i'd i'll i've me my we our us we'd we'll".split())
-#: Others who speak.
+#: What a person says who asks, and others who speak.
+_ASKS = re.compile(
+    r"\b(?:how(?! about)|please|(?:help|tell|show|give|teach|let) me|i (?:want|need|wish|would like) to)\b|"
+    r"^(?:explain|describe|discuss|give|list|write|summar\w+|support|answer|say|tell|show|talk|speak|help|provide|share|name|make|find|"
+    r"suggest|offer|respond|reply|follow|keep|leave|stop|avoid|drop|skip|hold|use|take|ask|translate|compare|draw)\b"
+)
 _OTHERS = frozenset("he she they him her his their".split())
 #: Words that say nothing by themselves, and those that go with the above.
-_EMPTY = _POINTS | _SPEAKERS | frozenset(
-    """the a an to of in on at by for from with about into over under up down as if so and or but because since than then there
+_EMPTY = (
+    _POINTS
+    | _SPEAKERS
+    | frozenset(
+        """the a an to of in on at by for from with about into over under up down as if so and or but because since than then there
     here now just simply also too very rather really still any anything anyone some something more further else other
     another is am are was were be been being do does did done have has had having will would can could should must may
     might shall ought need needs let let's go goes going gone come comes get gets give gives given giving provide provides
@@ -54,6 +66,7 @@ _EMPTY = _POINTS | _SPEAKERS | frozenset(
     clear once again always whole platform's platform site system safety safe unsafe allow allows allowed permit permits
     permitted oblige obliges obliged require requires required bound message ask asked asking start begin continue
     continuing open available left""".split()
+    )
 )
 _KNOWN = _LINES | _MATTERS | _EMPTY | GRAVE
 
@@ -76,7 +89,9 @@ def withdrawn(units: list[Unit], ask: Asked, rules: Rules) -> Refusal | None:
 def _draws_a_line(unit: Unit) -> bool:
     words = unit.words
     points, speaks, matters = (not words.isdisjoint(some) for some in (_POINTS, _SPEAKERS, _MATTERS))
-    if words.isdisjoint(_LINES) or points + speaks + matters < 2 or not words.isdisjoint(_OTHERS):
+    if words.isdisjoint(_LINES if matters else _ABSTRACT) or points + speaks + matters < 2:
+        return False
+    if not words.isdisjoint(_OTHERS) or _ASKS.search(unit.text):
         return False
     told = words - _EMPTY
     return len(told - _KNOWN) <= ABOUT * len(told)
