@@ -26,7 +26,7 @@ _LINES = frozenset(
     boundary boundaries limit limits deny denied denies decline declines declined refuse refuses refused refusing refusal
     reject rejected forbid forbids forbidden prohibit prohibits prohibited ban banned bans bar bars barred block blocked
     break breaks breaking violate violates breach breaches exclude excludes excluded restricted disallow disallowed ruled
-    keep keeps keeping pass passing""".split()
+    keep keeps keeping pass passing unanswered unexplained untouched against kept""".split()
 )
 #: Those that are not done to things as well.
 _ABSTRACT = _LINES - frozenset("break breaks breaking hold holding keep keeps keeping pass passing close drop dropping".split())
@@ -37,7 +37,8 @@ _MATTERS = frozenset(
     assisting support supporting guidance advice information details detail instructions content text explanation
     explanations description descriptions task tasks conversation discussion discuss discussed discussing talk talking
     talked said say saying told tell telling speak speaking comment comments policy policies rule rules guideline
-    guidelines regulation regulations terms principles instruction such service assistant ai model""".split()
+    guidelines regulation regulations terms principles instruction such service assistant ai model explain explains
+    explained explaining serve serves served wish wishes plan plans category categories project projects""".split()
 )
 _POINTS = frozenset("this that it such these those one requested".split())
 _SPEAKERS = frozenset("i i'm i'd i'll i've me my we our us we'd we'll".split())
@@ -65,7 +66,8 @@ _EMPTY = (
     changing please how what which who when where why not's all each you your yours far sake entirely altogether firm
     clear once again always whole platform's platform site system safety safe unsafe allow allows allowed permit permits
     permitted oblige obliges obliged require requires required bound message ask asked asking start begin continue
-    continuing open available left""".split()
+    continuing open available left granted first force house purpose happy happier glad happen happens happening exist
+    exists deal deals dealing lists list steps method methods example examples recipe idea ideas""".split()
     )
 )
 _KNOWN = _LINES | _MATTERS | _EMPTY | GRAVE
