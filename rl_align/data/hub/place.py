@@ -73,7 +73,7 @@ def parse(text: str, hub: Hub) -> Spot:
     """
     body = text.removeprefix(PREFIX)
     if found := _FOLDER.fullmatch(body):
-        folder = Path(found["repo"]).expanduser()
+        folder = Path(found["repo"]).expanduser().absolute()
         if not folder.is_dir():
             raise UserError("no such folder", where=text[:200], expected=SYNTAX)
         return Spot(str(folder), None, found["config"], local=True)

@@ -24,8 +24,8 @@ def records(
     load_tables: Callable[..., Records] | None,
     options: Mapping[str, Any],
     streaming: bool | None = None,
-) -> tuple[Records, str]:
-    """Items and drops of a source, and in a few words where they were found.
+) -> tuple[Records, str | None]:
+    """Items and drops of a source, and in a few words where they were found; None for a folder.
 
     Args:
         spot: What a person named.
@@ -42,7 +42,7 @@ def records(
     if spot.local:
         if load_tables is None or hub.files is not None:
             raise UserError("its pictures are files", where=str(spot), fix=f"give the folder without hf:: --from {spot.repo}")
-        return load_tables(tables(spot, None, streaming=bool(streaming), splits=hub.splits), **options), str(spot)
+        return load_tables(tables(spot, None, streaming=bool(streaming), splits=hub.splits), **options), None
     try:
         revision = commit(spot)
     except NotReached as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,8 @@ def tables(spot: Spot, revision: str | None, *, streaming: bool, splits: Sequenc
         import datasets
 
         datasets.utils.logging.set_verbosity_error()
+        if not sys.stderr.isatty():
+            datasets.disable_progress_bars()
         names = datasets.get_dataset_config_names(spot.repo, revision=revision)
     if spot.config is not None and spot.config not in names:
         raise UserError(f"no configuration {spot.config!r}", where=str(spot), expected=f"one of {', '.join(names[:40])}")
@@ -82,7 +85,7 @@ def cached_tables(spot: Spot, splits: Sequence[str] = ()) -> Iterator[Table] | N
         for info in root.glob("*/*/*/dataset_info.json"):
             about = json.loads(info.read_text(encoding="utf-8"))
             entry = (info.stat().st_mtime_ns, info.parent.name, info.parent, about)
-            if spot.config in (None, about["config_name"]) and (spot.revision is None or info.parent.name.startswith(spot.revision)):
+            if spot.config in (None, about["config_name"]) and info.parent.name.startswith(spot.revision or ""):
                 found.setdefault(info.parent.name, []).append(entry)
     if not found:
         return None

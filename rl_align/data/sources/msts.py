@@ -52,7 +52,8 @@ def load(folder: Path, *, imageless: bool = False) -> Iterator[Item | Dropped]:
         multimodal = table.stem.endswith("_multimodal")
         columns = (*_COLUMNS, "unsafe_image_id") if multimodal else _COLUMNS
         for number, row in enumerate(read_table(table, columns, DATASET)):
-            yield attempt(_read, f"{DATASET}/{table.stem}/row-{number}", row, folder, table.stem, multimodal, imageless)
+            name = f"row-{number}" if isinstance(row, Dropped) else f"{row['case_id']}/{row['prompt_type']}"
+            yield attempt(_read, f"{DATASET}/{table.stem}/{name}", row, folder, table.stem, multimodal, imageless)
 
 
 def load_tables(tables: Iterable[Table], *, imageless: bool = False) -> Iterator[Item | Dropped]:

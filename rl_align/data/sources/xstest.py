@@ -33,14 +33,19 @@ def load(folder: Path) -> Iterator[Item | Dropped]:
         UserError: The prompt file is missing or broken.
     """
     for number, row in enumerate(read_table(folder / _TABLE, ("id", *_COLUMNS), DATASET)):
-        yield attempt(_item, f"{DATASET}/row-{number}", row)
+        yield attempt(_item, _key(number, row), row)
 
 
 def load_tables(tables: Iterable[Table]) -> Iterator[Item | Dropped]:
     """As `load`. Raises as `load` does."""
     for table in tables:
         for number, row in enumerate(table.rows(*_COLUMNS)):
-            yield attempt(_item, f"{DATASET}/row-{number}", row)
+            yield attempt(_item, _key(number, row), row)
+
+
+def _key(number: int, row: Row | Dropped) -> str:
+    named = None if isinstance(row, Dropped) else row.get("id")
+    return f"{DATASET}/{named}" if isinstance(named, (int, str)) else f"{DATASET}/row-{number}"
 
 
 def _item(key: str, row: Row) -> Item:
