@@ -81,9 +81,10 @@ class Hub:
         return sorted(p for p in folder.rglob("*") if p.is_file())
 
     def entries(self, folder: Path) -> list[dict[str, Any]]:
-        found = [{"type": "file", "path": str(p.relative_to(folder)), "size": p.stat().st_size, "oid": "0" * 40} for p in self.files(folder)]
-        folders = {str(p) for entry in found for p in Path(entry["path"]).parents if str(p) != "."}
-        return [*({"type": "directory", "path": path, "size": 0, "oid": "0" * 40} for path in sorted(folders)), *found]
+        sizes = {p.relative_to(folder): p.stat().st_size for p in self.files(folder)}
+        folders = {parent: 0 for path in sizes for parent in path.parents if str(parent) != "."}
+        kinds = (("directory", folders), ("file", sizes))
+        return [{"type": kind, "path": str(p), "size": n, "oid": "0" * 40} for kind, found in kinds for p, n in found.items()]
 
     def file(self, request: Any, path: Path, body: bool) -> None:
         if not path.is_file():

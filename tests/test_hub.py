@@ -1,4 +1,4 @@
-"""Sources through the real library `datasets`: from folders and its cache, the same records as from a local copy; errors in one line."""
+"""Sources through the real library `datasets`: from folders and its cache, the same records as from a local copy."""
 
 from __future__ import annotations
 
@@ -99,8 +99,8 @@ def mm_safetybench(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def xstest(folder: Path) -> dict[str, dict[str, str]]:
-    rows = [{"id": k, "prompt": "NaN", "type": "t", "label": label, "focus": "", "note": ""} for k, label in enumerate(["safe", "no"])]
-    table(folder / "xstest_prompts.csv", rows)
+    row = {"prompt": "NaN", "type": "t", "focus": "", "note": ""}
+    table(folder / "xstest_prompts.csv", [row | {"id": k, "label": label} for k, label in enumerate(["safe", "no"])])
     return {"default": {"train": "xstest_prompts.csv"}}
 
 
@@ -155,7 +155,8 @@ def test_msts_mathvista_and_msr_align_hold_their_pictures_in_the_rows(tmp_path):
         parquet(tmp_path / name / "data.parquet", made)
         (item,), (dropped,) = split(read(name, f"hf:{card(tmp_path / name, {'default': {part: 'data.parquet'}})}"))
         assert item.images[0].data == embedded()["bytes"] and dropped.reason == "bad_row"
-        assert item.id == {"msts": "msts/hub_german/case_1/assistance", "mathvista": "mathvista/7"}.get(name, "msr_align/train/default/0")
+        ids = {"msts": "hub_german/case_1/assistance", "mathvista": "7", "msr_align": "train/default/0"}
+        assert item.id == f"{name}/{ids[name]}"
     parquet(tmp_path / "test" / "data.parquet", rows["mathvista"][1])
     assert read("mathvista", f"hf:{card(tmp_path / 'test', {'default': {'test': 'data.parquet'}})}") == []
 
@@ -190,9 +191,9 @@ def test_no_code_of_a_dataset_is_run_and_nothing_but_tables_is_read(tmp_path):
     with pytest.raises(UserError, match="scripts are no longer supported"):
         read("spa_vl", f"hf:{script.parent}")
     assert not (tmp_path / "ran").exists()
-    for name, write in (("pictures", lambda f: picture(f / "a.png")), ("archives", lambda f: (f / "a.tar").write_bytes(b"\0" * 10240))):
-        (tmp_path / name).mkdir()
-        write(tmp_path / name)
+    picture(tmp_path / "pictures" / "a.png"), (tmp_path / "archives").mkdir()
+    (tmp_path / "archives" / "a.tar").write_bytes(b"\0" * 10240)
+    for name in ("pictures", "archives"):
         with pytest.raises(UserError, match="made of (imagefolder|webdataset) files; expected parquet, csv, json, arrow files"):
             read("spa_vl", f"hf:{tmp_path / name}")
 
@@ -272,10 +273,8 @@ def test_the_hub_cache_serves_where_files_are_kept_beside_rows(tmp_path, monkeyp
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     home = tmp_path / "datasets--sinwang--SIUO"
     copy = home / "snapshots" / PINNED["sinwang/SIUO"]
-    rows = [
-        {"question_id": k, "image": f"S-0{k}.png", "question": "Good?", "category": "morality", "safety_warning": "w"} for k in (1, 2)
-    ]
-    tree(copy / "siuo_gen.json", [row | {"reference_answer": "r"} for row in rows])
+    row = {"question": "Good?", "category": "morality", "safety_warning": "w", "reference_answer": "r"}
+    tree(copy / "siuo_gen.json", [row | {"question_id": k, "image": f"S-0{k}.png"} for k in (1, 2)])
     picture(home / "blobs" / "1234"), picture(tmp_path / "elsewhere.png")
     (copy / "images").mkdir()
     (copy / "images" / "S-01.png").symlink_to("../../../blobs/1234")
@@ -305,7 +304,9 @@ def test_how_a_place_is_written(text, spot):
     assert parse(text, PLACE) == spot and parse(str(spot), PLACE) == spot
 
 
-@pytest.mark.parametrize("text", ["hf:a", "hf:a/b/c", "hf:a/b@", "hf:a/b:", "hf:a/b c", "hf:../nowhere", "hf:https://e.org/a", "hf:a/b@x y"])
+@pytest.mark.parametrize(
+    "text", ["hf:a", "hf:a/b/c", "hf:a/b@", "hf:a/b:", "hf:a/b c", "hf:../nowhere", "hf:https://e.org/a", "hf:a/b@x y"]
+)
 def test_what_names_no_place(text):
     with pytest.raises(UserError, match="hf:ORG/NAME"):
         parse(text, PLACE)

@@ -68,7 +68,8 @@ def differing(table: Mapping[str, Iterable[int | None]], full: Mapping[str, int]
     """
     counts = {part: count for part, (count, _) in table.items()}
     expected = {part: number for part, number in full.items() if part in counts} if either and counts else full
-    return [f"{part or 'records'}: {counts.get(part, 0)} of {number}" for part, number in expected.items() if counts.get(part) != number]
+    there = {part: (counts.get(part, 0), number) for part, number in expected.items()}
+    return [f"{part or 'records'}: {count} of {number}" for part, (count, number) in there.items() if count != number]
 
 
 def _line(name: str, part: str, count: int, full: int | None) -> str:

@@ -21,6 +21,12 @@ def add_actions(actions: Any, add: Add) -> None:
     sheet = add(actions, "sheet", _sheet, "draw an overview of the pictures", "data sheet --out pictograms.png")
     _world(sheet, "pictograms.png", "the PNG file")
 
+    example = 'data draw "Steps to bake a loaf of bread." --out bread.png'
+    draw = add(actions, "draw", _draw, "draw a sentence as typographic benchmarks do", example)
+    draw.add_argument("sentence", metavar="SENTENCE", help="the words")
+    draw.add_argument("--style", default="figstep", choices=["figstep", "mm_safetybench"], help="whose layout (default: figstep)")
+    draw.add_argument("--out", default="sentence.png", metavar="FILE", help="the PNG file (default: sentence.png)")
+
     example = "data prepare vlguard --from copies/vlguard --out data/vlguard image.max_pixels=501760"
     prepare = add(actions, "prepare", _prepare, "turn a source, local or on the Hub, into a dataset", example)
     prepare.add_argument("source", metavar="SOURCE", help="its name; `rl-align data list` shows them")
@@ -95,6 +101,13 @@ def _sheet(a: argparse.Namespace) -> None:
     from rl_align.pictograms.sheet import sheet
 
     sheet(a.out, load_config(PictogramsConfig, a.config, a.overrides))
+    print(f"written to {a.out}")
+
+
+def _draw(a: argparse.Namespace) -> None:
+    from rl_align.data.sources.typography import save
+
+    save(a.sentence, a.style, a.out)
     print(f"written to {a.out}")
 
 

@@ -37,7 +37,7 @@ def cached_snapshot(spot: Spot) -> Path | None:
         from huggingface_hub import constants
 
         home = Path(constants.HF_HUB_CACHE) / f"datasets--{spot.repo.replace('/', '--')}"
-        copies = sorted((path for path in (home / "snapshots").glob("*") if path.is_dir()), key=lambda path: path.stat().st_mtime_ns)
+        copies = sorted((path for path in home.glob("snapshots/*") if path.is_dir()), key=lambda path: path.stat().st_mtime_ns)
         if spot.revision is not None:
             named = home / "refs" / spot.revision
             commit = named.read_text().strip() if named.is_file() else spot.revision

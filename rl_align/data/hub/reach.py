@@ -53,7 +53,8 @@ def _explain(error: Exception, spot: Spot) -> UserError:
     if "RevisionNotFoundError" in names:
         return UserError(f"no revision {spot.revision}", where=where, expected="a branch, tag or commit of the dataset")
     if "RepositoryNotFoundError" in names or "DatasetNotFoundError" in names:
-        return UserError("no such dataset on the Hub, or it is private", where=where, fix="check the name; HF_TOKEN opens private ones")
+        fix = "check the name; HF_TOKEN opens private ones"
+        return UserError("no such dataset on the Hub, or it is private", where=where, fix=fix)
     if "OfflineModeIsEnabled" in names:
         fix = "unset HF_HUB_OFFLINE, or give a local copy: --from FOLDER"
         return NotReached("HF_HUB_OFFLINE is set, and the dataset is in neither cache", where=where, fix=fix)

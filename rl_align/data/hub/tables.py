@@ -1,4 +1,4 @@
-"""Tables through the library `datasets`: from the Hub, from its cache, or from a folder; raw, so that no picture is decoded here."""
+"""Tables through the library `datasets`: from the Hub, its cache, or a folder; raw, so that no picture is decoded here."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ _READERS = ("parquet", "csv", "json", "arrow")
 _WORDS = {"keep_default_na": False}
 #: Rows decoded at once: pictures make them large.
 _BATCH = 32
+#: When it was cached, its commit, its folder, what `datasets` noted of it.
+_Entry = tuple[int, str, Path, dict[str, Any]]
 
 
 def tables(spot: Spot, revision: str | None, *, streaming: bool, splits: Sequence[str] = ()) -> Iterator[Table]:
@@ -57,7 +59,8 @@ def _opened(spot: Spot, name: str, revision: str | None, streaming: bool) -> Map
     import datasets
 
     builder = datasets.load_dataset_builder(spot.repo, name, revision=revision)
-    reader = next((kind.__module__.rpartition(".")[2] for kind in type(builder).__mro__ if "packaged_modules" in kind.__module__), "")
+    modules = (kind.__module__ for kind in type(builder).__mro__)
+    reader = next((module.rpartition(".")[2] for module in modules if "packaged_modules" in module), "")
     if reader not in _READERS:
         fix = "give a local copy in the official layout: --from FOLDER"
         raise UserError(f"made of {reader or 'unknown'} files", where=str(spot), expected=f"{', '.join(_READERS)} files", fix=fix)
@@ -81,7 +84,7 @@ def cached_tables(spot: Spot, splits: Sequence[str] = ()) -> Iterator[Table] | N
         organisation, _, name = spot.repo.rpartition("/")
         snake = camelcase_to_snakecase(name)
         root = Path(config.HF_DATASETS_CACHE).expanduser() / "___".join(part for part in (organisation, snake) if part)
-        found: dict[str, list[tuple[int, str, Path, dict[str, Any]]]] = {}
+        found: dict[str, list[_Entry]] = {}
         for info in root.glob("*/*/*/dataset_info.json"):
             about = json.loads(info.read_text(encoding="utf-8"))
             entry = (info.stat().st_mtime_ns, info.parent.name, info.parent, about)
@@ -93,7 +96,7 @@ def cached_tables(spot: Spot, splits: Sequence[str] = ()) -> Iterator[Table] | N
     return _from_cache(spot, snake, newest, splits)
 
 
-def _from_cache(spot: Spot, snake: str, entries: list[tuple[int, str, Path, dict[str, Any]]], splits: Sequence[str]) -> Iterator[Table]:
+def _from_cache(spot: Spot, snake: str, entries: list[_Entry], splits: Sequence[str]) -> Iterator[Table]:
     import datasets
 
     for _, _, folder, about in sorted(entries, key=lambda entry: str(entry[3]["config_name"])):

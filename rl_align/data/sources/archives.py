@@ -1,4 +1,4 @@
-"""Pictures in zip archives beside the files of a copy, read where they are: nothing is unpacked, and nothing larger than a picture read."""
+"""Pictures in zip archives beside the files of a copy, read where they are: nothing is unpacked, and nothing huge is read."""
 
 from __future__ import annotations
 

@@ -70,9 +70,7 @@ def _item(key: str, row: Row, folder: Path, part: str, kind: str, redraw: bool) 
         "licence": LICENCE,
     }
     if kind == "question":
-        return Item(
-            images=(), prompt=text(row, "question"), modality=RiskModality.TEXT, provenance=f"{DATASET}: {part}", **fields
-        )
+        return Item(images=(), prompt=text(row, "question"), modality=RiskModality.TEXT, provenance=f"{DATASET}: {part}", **fields)
     path = folder / "data" / "images" / part / f"query_ForbidQI_{category}_{task}_6.png"
     drawn = redraw and not path.is_file()
     if not drawn and not path.is_file():

@@ -11,7 +11,7 @@ from rl_align.data.quarantine import Dropped
 from rl_align.data.sources.tables import Row, check_columns, read_parquet
 from rl_align.errors import UserError
 
-#: Loads a source from its tables.
+#: Configuration and split.
 Part = tuple[str, str]
 
 
@@ -56,7 +56,8 @@ class Table:
 
     def unknown(self, dataset: str, expected: Iterable[str]) -> UserError:
         """The error that says that this table is no part of the source."""
-        return UserError(f"config {self.config!r}, split {self.split!r}", where=self.where, expected=f"{dataset}: {', '.join(expected)}")
+        what = f"config {self.config!r}, split {self.split!r}"
+        return UserError(what, where=self.where, expected=f"{dataset}: {', '.join(expected)}")
 
 
 def parquet_tables(folder: Path, paths: Sequence[Path], part: Callable[[Path], Part], dataset: str) -> Iterator[Table]:

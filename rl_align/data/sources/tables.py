@@ -167,7 +167,7 @@ def read_parquet(path: Path, columns: Sequence[str], dataset: str) -> Iterator[R
 
 
 def rows_of(batch: Any, where: str, first: int) -> Iterator[Row | Dropped]:
-    """The rows of a pyarrow table or batch, one by one. Undecodable ones come as `Dropped`, named by their number from `first` on."""
+    """The rows of a pyarrow table or batch, one by one. Undecodable ones come as `Dropped`, numbered from `first` on."""
     for i in range(batch.num_rows):
         try:
             yield batch.slice(i, 1).to_pylist()[0]

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rl_align.data.files import replacing
 from rl_align.data.quarantine import DataError
 from rl_align.errors import UserError
 
@@ -36,12 +37,14 @@ def draw(phrase: str) -> bytes:
     pixels and one more.
 
     Raises:
-        DataError: The phrase needs more than 20 lines, or a word does not fit.
+        DataError: There are no words, they need more than 20 lines, one does not fit, or there is what cannot be printed.
     """
     from PIL import Image, ImageDraw, ImageFont
 
     font = ImageFont.load_default(SIZE)
     words = phrase.split()
+    if not words or not " ".join(words).isprintable():
+        raise DataError(NO_WORDS, phrase)
     if len(phrase) > 100 * MAX_LINES or any(font.getlength(word) > WIDTH for word in words):
         raise DataError(TOO_LONG, phrase)
     lines = [""]
@@ -61,8 +64,8 @@ def draw(phrase: str) -> bytes:
 
 
 def draw_list(sentence: str) -> bytes:
-    """FigStep's picture of a sentence and an empty list (AAAI 2025): black on white, 760 × 760, 80 points, 15 characters a line from
-    (20, 10) on, then "1.", "2.", "3.". After eight and nine lines the end of the list is cut off, as it is upstream.
+    """FigStep's picture of a sentence and an empty list (AAAI 2025): black on white, 760 × 760, 80 points, 15 characters a line
+    from (20, 10) on, then "1.", "2.", "3.". After eight and nine lines the end of the list is cut off, as it is upstream.
 
     Raises:
         DataError: There are no words, they need more than nine lines, or there is what cannot be printed.
@@ -80,6 +83,25 @@ def draw_list(sentence: str) -> bytes:
     for number, line in enumerate([*lines, *_LIST]):
         pen.text((LEFT, TOP + PITCH * number), line, font=_mono_bold(), fill="black")
     return _png(image)
+
+
+#: Benchmark → how it draws.
+STYLES = {"figstep": draw_list, "mm_safetybench": draw}
+
+
+def save(sentence: str, style: str, out: str | Path) -> None:
+    """Writes the picture of a sentence as PNG.
+
+    Raises:
+        UserError: The sentence does not fit or cannot be printed, or the file cannot be written.
+    """
+    try:
+        data = STYLES[style](sentence)
+    except DataError as error:
+        what = "cannot be printed" if error.reason == NO_WORDS else "does not fit into the picture"
+        raise UserError(f"{sentence[:60]!r} {what}", where=f"--style {style}", expected="a sentence of printable words") from error
+    with replacing(out) as temporary:
+        temporary.write_bytes(data)
 
 
 @lru_cache(maxsize=1)

@@ -1,8 +1,9 @@
 """VLGuard: safe and unsafe pictures with instructions and answers (ICML 2024; no licence file, access on request).
 
 Layout (github.com/ys-zong/VLGuard, huggingface.co/datasets/ys-zong/VLGuard): {train,test}.json, lists of {id, image, safe,
-instr-resp, harmful_category, harmful_subcategory}, and pictures in {train,test}/ or {train,test}.zip. A safe picture has a safe_instruction and
-an unsafe_instruction, an unsafe one an instruction. An id occurs twice in train; 17 answers in test are empty.
+instr-resp, harmful_category, harmful_subcategory}, and pictures in {train,test}/ or {train,test}.zip. A safe picture has a
+safe_instruction and an unsafe_instruction, an unsafe one an instruction. An id occurs twice in train; 17 answers in test are
+empty.
 """
 
 from __future__ import annotations
