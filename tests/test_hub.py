@@ -198,6 +198,12 @@ def test_no_code_of_a_dataset_is_run_and_nothing_but_tables_is_read(tmp_path):
             read("spa_vl", f"hf:{tmp_path / name}")
 
 
+def test_a_library_that_would_run_code_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "__version__", "3.6.0")
+    with pytest.raises(UserError, match="datasets 3.6.0 runs code that datasets bring; expected datasets 4 or newer"):
+        read("spa_vl", f"hf:{tmp_path}")
+
+
 def test_a_picture_that_is_a_path_is_never_opened(tmp_path):
     row = {"question": "q", "chosen": "a", "rejected": "b", "image_name": "x"}
     parquet(tmp_path / "data/train-0.parquet", [row | {"image": {"bytes": None, "path": "/etc/passwd"}}])

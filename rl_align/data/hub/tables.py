@@ -19,6 +19,8 @@ from rl_align.errors import UserError
 _READERS = ("parquet", "csv", "json", "arrow")
 #: In a table of words "NaN" and "null" are words.
 _WORDS = {"keep_default_na": False}
+#: Before, a dataset could bring a script.
+_FIRST_WITHOUT_CODE = 4
 #: Rows decoded at once: pictures make them large.
 _BATCH = 32
 #: When it was cached, its commit, its folder, what `datasets` noted of it.
@@ -40,6 +42,9 @@ def tables(spot: Spot, revision: str | None, *, streaming: bool, splits: Sequenc
     with explained(spot):
         import datasets
 
+        if int(datasets.__version__.partition(".")[0]) < _FIRST_WITHOUT_CODE:
+            fix = "install the extra: pip install 'rl_align[hub]'"
+            raise UserError(f"datasets {datasets.__version__} runs code that datasets bring", expected="datasets 4 or newer", fix=fix)
         datasets.utils.logging.set_verbosity_error()
         if not sys.stderr.isatty():
             datasets.disable_progress_bars()

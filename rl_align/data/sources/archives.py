@@ -24,24 +24,29 @@ def read(folder: Path, names: Iterable[str]) -> bytes | None:
             name, or without the one folder that everything in it is in.
 
     Raises:
-        DataError: It is too large, or the archive is damaged or encrypted.
+        DataError: It is too large, or no archive has it and one is damaged or encrypted.
     """
     wanted = [str(PurePosixPath(name)) for name in names]
+    broken = None
     for path, size, changed in _archives(str(folder), *_ages(folder)):
         try:
             archive, members = _opened(path, size, changed)
-            member = next((members[name] for name in wanted if name in members), None)
-            if member is None:
-                continue
-            if archive.getinfo(member).file_size > MAX_SOURCE_BYTES:
-                raise DataError(TOO_LARGE, f"{member[:80]} of {Path(path).name}: at most {MAX_SOURCE_BYTES} bytes are read")
-            with archive.open(member) as file:
-                return file.read(MAX_SOURCE_BYTES)
+            if member := next((members[name] for name in wanted if name in members), None):
+                return _member(archive, member)
         except DataError:
             raise
         except Exception as error:  # zipfile and the decompressors below it let through whatever broken bytes make them raise
-            raise DataError(BROKEN, f"{Path(path).name}: {error}") from error
+            broken = broken or DataError(BROKEN, f"{Path(path).name}: {error}")
+    if broken is not None:
+        raise broken
     return None
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    if archive.getinfo(name).file_size > MAX_SOURCE_BYTES:
+        raise DataError(TOO_LARGE, f"{name[:80]}: at most {MAX_SOURCE_BYTES} bytes are read")
+    with archive.open(name) as file:
+        return file.read(MAX_SOURCE_BYTES)
 
 
 def _ages(folder: Path) -> tuple[int, ...]:
