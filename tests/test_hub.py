@@ -260,7 +260,9 @@ def test_what_datasets_has_cached_is_read_without_the_hub_at_the_revision_that_w
         assert len(items) == rows and not dropped and items[0].images[0].data == embedded()["bytes"]
     with pytest.raises(NotReached, match="the Hub is not reached .*; check the network, or give a local copy: --from FOLDER"):
         read("spa_vl", f"hf:@{'c' * 40}")
-    assert list(cached_tables(Spot("sqrti/SPA-VL"), ("test",))) == [] and cached_tables(Spot("org/other")) is None
+    assert list(cached_tables(Spot("sqrti/SPA-VL"), ("test",))[1]) == [] and cached_tables(Spot("org/other"))[0] == []
+    with pytest.raises(UserError, match="options.tiny: tiny is an option of local copies"):
+        read("mm_safetybench", "hf:", tiny=True)
 
 
 def test_offline_needs_no_hub_and_says_so(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,11 @@ def records(
         NotReached: The Hub did not answer, and nothing is cached.
         UserError: It cannot be read.
     """
+    if hub.files is None and load_tables is not None:
+        known = inspect.signature(load_tables).parameters
+        if strange := [name for name in options if name not in known]:
+            what = f"{strange[0]} is an option of local copies"
+            raise UserError(what, where=f"options.{strange[0]}", fix="leave it out, or give a local copy: --from FOLDER")
     if spot.local:
         if load_tables is None or hub.files is not None:
             raise UserError("its pictures are files", where=str(spot), fix=f"give the folder without hf:: --from {spot.repo}")
@@ -63,8 +69,10 @@ def _cached(
     options: Mapping[str, Any],
     error: NotReached,
 ) -> tuple[Records, str]:
-    if hub.files is None and load_tables is not None and (found := cached_tables(spot, hub.splits)):
-        return load_tables(found, **options), f"{spot} in datasets' cache"
+    if hub.files is None and load_tables is not None:
+        configs, found = cached_tables(spot, hub.splits)
+        if configs:
+            return load_tables(found, **options), f"{spot} in datasets' cache, which has {', '.join(configs)}"
     copy: Path | None = cached_snapshot(spot)
     if copy is None:
         raise error

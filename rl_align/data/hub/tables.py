@@ -43,8 +43,8 @@ def tables(spot: Spot, revision: str | None, *, streaming: bool, splits: Sequenc
         import datasets
 
         if int(datasets.__version__.partition(".")[0]) < _FIRST_WITHOUT_CODE:
-            fix = "install the extra: pip install 'rl_align[hub]'"
-            raise UserError(f"datasets {datasets.__version__} runs code that datasets bring", expected="datasets 4 or newer", fix=fix)
+            what, fix = f"datasets {datasets.__version__} runs code that datasets bring", "pip install 'rl_align[hub]'"
+            raise UserError(what, expected="datasets 4 or newer", fix=fix)
         datasets.utils.logging.set_verbosity_error()
         if not sys.stderr.isatty():
             datasets.disable_progress_bars()
@@ -77,10 +77,11 @@ def _opened(spot: Spot, name: str, revision: str | None, streaming: bool) -> Map
     return builder.as_dataset()
 
 
-def cached_tables(spot: Spot, splits: Sequence[str] = ()) -> Iterator[Table] | None:
-    """The tables that `datasets` has in its cache, at the revision that `spot` names, else at the one that was cached last.
+def cached_tables(spot: Spot, splits: Sequence[str] = ()) -> tuple[list[str], Iterator[Table]]:
+    """What `datasets` has in its cache, at the revision that `spot` names, else at the one that was cached last.
 
-    None where it has none. The Hub is not asked.
+    Returns:
+        The configurations that are there, perhaps not all that the Hub has, and their tables. The Hub is not asked.
     """
     with explained(spot):
         from datasets import config
@@ -95,16 +96,15 @@ def cached_tables(spot: Spot, splits: Sequence[str] = ()) -> Iterator[Table] | N
             entry = (info.stat().st_mtime_ns, info.parent.name, info.parent, about)
             if spot.config in (None, about["config_name"]) and info.parent.name.startswith(spot.revision or ""):
                 found.setdefault(info.parent.name, []).append(entry)
-    if not found:
-        return None
-    newest = max(found.values(), key=max)
-    return _from_cache(spot, snake, newest, splits)
+    newest = sorted(max(found.values(), key=max, default=[]))
+    configs = {str(about["config_name"]): (folder, about) for _, _, folder, about in newest}  # the last of each counts
+    return sorted(configs), _from_cache(spot, snake, [configs[name] for name in sorted(configs)], splits)
 
 
-def _from_cache(spot: Spot, snake: str, entries: list[_Entry], splits: Sequence[str]) -> Iterator[Table]:
+def _from_cache(spot: Spot, snake: str, found: list[tuple[Path, dict[str, Any]]], splits: Sequence[str]) -> Iterator[Table]:
     import datasets
 
-    for _, _, folder, about in sorted(entries, key=lambda entry: str(entry[3]["config_name"])):
+    for folder, about in found:
         for split in about["splits"]:
             if splits and split not in splits:
                 continue
