@@ -20,6 +20,7 @@ from rl_align.data.hub.read import records
 from rl_align.data.hub.tables import cached_tables, tables
 from rl_align.data.quarantine import Dropped
 from rl_align.data.sources.registry import SOURCES
+from rl_align.data.sources.table import Table
 from rl_align.errors import UserError
 
 PLACE = place.Hub("org/name")
@@ -158,7 +159,8 @@ def test_msts_mathvista_and_msr_align_hold_their_pictures_in_the_rows(tmp_path):
         ids = {"msts": "hub_german/case_1/assistance", "mathvista": "7", "msr_align": "train/default/0"}
         assert item.id == f"{name}/{ids[name]}"
     parquet(tmp_path / "test" / "data.parquet", rows["mathvista"][1])
-    assert read("mathvista", f"hf:{card(tmp_path / 'test', {'default': {'test': 'data.parquet'}})}") == []
+    with pytest.raises(UserError, match="no split testmini; expected them among test"):
+        read("mathvista", f"hf:{card(tmp_path / 'test', {'default': {'test': 'data.parquet'}})}")
 
 
 def test_one_configuration_may_be_named(tmp_path):
@@ -204,11 +206,15 @@ def test_a_library_that_would_run_code_is_refused(tmp_path, monkeypatch):
         read("spa_vl", f"hf:{tmp_path}")
 
 
-def test_a_picture_that_is_a_path_is_never_opened(tmp_path):
+def test_a_picture_that_is_a_path_is_opened_below_the_folder_alone(tmp_path):
     row = {"question": "q", "chosen": "a", "rejected": "b", "image_name": "x"}
-    parquet(tmp_path / "data/train-0.parquet", [row | {"image": {"bytes": None, "path": "/etc/passwd"}}])
-    (dropped,) = read("spa_vl", f"hf:{card(tmp_path, {'default': {'train': 'data/*'}})}")
-    assert (dropped.reason, dropped.detail) == ("image_not_local", "/etc/passwd")
+    rows = [row | {"image": {"bytes": None, "path": path}} for path in ("/etc/passwd", "../x.png", "a.png")]
+    parquet(tmp_path / "data/train-0.parquet", rows)
+    picture(tmp_path / "a.png")
+    (item,), dropped = split(read("spa_vl", f"hf:{card(tmp_path, {'default': {'train': 'data/*'}})}"))
+    assert [d.reason for d in dropped] == ["bad_row"] * 2 and item.images[0].path == str(tmp_path / "a.png")
+    elsewhere = Table("default", "train", "the Hub", lambda: iter(rows))
+    assert [d.reason for d in SOURCES["spa_vl"].load_tables([elsewhere])] == ["image_not_local"] * 3
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,7 @@ def test_records_are_counted_by_the_beginning_of_their_ids():
     ]
     assert differing(table_, full) == ["b/c: 2 of 1", "b/d: 0 of 4"] and differing(table_, {"a": 2}) == []
     assert counted({"": 3}, "d/1", "d/x/y") == {"": [2, 3]}
+    assert told("d", counted({}, "d/1")) == ["d: 1 records; how many the full set has is not known"]
     assert differing({"a": [2, 2]}, full, either=True) == [] and differing({}, full, either=True)
 
 

@@ -49,7 +49,8 @@ def told(name: str, table: Mapping[str, Iterable[int | None]]) -> list[str]:
     """What a census says, as lines for the console: the parts, or their sum and the first of those that differ."""
     parts = {part: (count, full) for part, (count, full) in table.items()}
     if len(parts) <= _LINES:
-        return [_line(name, part, count, full) for part, (count, full) in parts.items()]
+        alone = len(parts) == 1
+        return [_line(name, "" if alone and part == OTHER else part, count, full) for part, (count, full) in parts.items()]
     known = {part: (count, full) for part, (count, full) in parts.items() if full is not None}
     rest = [part for part, (count, full) in parts.items() if count != full]
     counted, expected = sum(count for count, _ in known.values()), sum(full for _, full in known.values())

@@ -51,12 +51,16 @@ def tables(spot: Spot, revision: str | None, *, streaming: bool, splits: Sequenc
         names = datasets.get_dataset_config_names(spot.repo, revision=revision)
     if spot.config is not None and spot.config not in names:
         raise UserError(f"no configuration {spot.config!r}", where=str(spot), expected=f"one of {', '.join(names[:40])}")
+    there: list[str] = []
     for name in names if spot.config is None else [spot.config]:
         with explained(spot):
             found = _opened(spot, name, revision, streaming)
+        there += map(str, found)
         for split, rows in found.items():
             if not splits or split in splits:
                 yield _table(spot, name, str(split), rows)
+    if splits and not {*splits} & {*there}:
+        raise UserError(f"no split {' or '.join(splits)}", where=str(spot), expected=f"them among {', '.join(there[:40])}")
 
 
 def _opened(spot: Spot, name: str, revision: str | None, streaming: bool) -> Mapping[str, Any]:
@@ -124,4 +128,4 @@ def _table(spot: Spot, config: str, split: str, dataset: Any) -> Table:
                 yield from rows_of(batch, where, number)
                 number += batch.num_rows
 
-    return Table(config, split, where, read)
+    return Table(config, split, where, read, Path(spot.repo) if spot.local else None)

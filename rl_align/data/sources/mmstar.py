@@ -19,7 +19,7 @@ from rl_align.schema import Item
 DATASET = "mmstar"
 LICENCE = "unknown"
 PLACE = "huggingface.co/datasets/Lin-Chen/MMStar"
-HUB = Hub("Lin-Chen/MMStar", splits=("val",))
+HUB = Hub("Lin-Chen/MMStar", splits=("val", "validation"))
 FULL = {"": 1500}
 
 _COLUMNS = ("index", "question", "image", "answer", "category", "l2_category")
