@@ -35,6 +35,7 @@ EXTRAS = {
     ],
     # flash-attn builds against the installed torch: overrides-gpu.txt leaves it out, README.md says how it follows.
     "gpu": [f"verl[vllm,fsdp]=={VERL}"],
+    "hub": ["datasets>=4.0", "huggingface-hub>=0.34"],
     "eval": ["inspect-ai>=0.3.280,<0.4", "openai>=2.25"],
     "guard": ["aiohttp>=3.12", "fastapi>=0.115", "httptools>=0.6.3", "prometheus-client>=0.21", "uvicorn>=0.34", "uvloop>=0.21"],
     "dev": [

@@ -17,7 +17,7 @@ from rl_align.runfiles.manifest import seal
 
 COMMANDS = ("run", "seeds", "data", "status", "report", "eval", "reward", "guard", "synth", "doctor")
 ACTIONS = (
-    *(f"data {name}" for name in ("make", "sheet", "prepare", "validate", "stats", "show", "mix", "split")),
+    *(f"data {name}" for name in ("make", "sheet", "draw", "prepare", "validate", "stats", "show", "mix", "split")),
     *("bench data", "reward refusals", "reward calibrate-refusals", "guard serve", "guard ask"),
     *("synth msr-align", "synth rewriter"),
 )

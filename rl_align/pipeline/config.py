@@ -13,6 +13,8 @@ from reward.judges.presets import chosen
 from reward.panel import PanelConfig
 from rl_align.data.sources.mix import RealInputsConfig
 from rl_align.data.sources.mix import check as check_real_inputs
+from rl_align.data.training_set import TrainingSetConfig
+from rl_align.data.training_set import check as check_training_set
 from rl_align.endpoints.config import EndpointConfig
 from rl_align.endpoints.serving_config import ServerConfig
 from rl_align.engine.config import EngineConfig, GRPOConfig, SFTConfig
@@ -31,6 +33,7 @@ class Source(str, Enum):
 
     pictograms = "pictograms"
     real_inputs = "real_inputs"
+    dataset = "dataset"
 
 
 class Trained(str, Enum):
@@ -55,6 +58,7 @@ class RunConfig:
         pictograms: The procedural world.
         teacher: Who wrote the transcripts of the warm start.
         real_inputs: The mix of real records.
+        dataset: A dataset that `rl-align data` made.
         model: What training starts from.
         engine: Where and how the engine runs.
         pretrain: Naming what pictures show, for a model built from nothing; a real model comes with eyes.
@@ -81,6 +85,7 @@ class RunConfig:
     pictograms: PictogramsConfig = field(default_factory=PictogramsConfig)
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
     real_inputs: RealInputsConfig = field(default_factory=RealInputsConfig)
+    dataset: TrainingSetConfig = field(default_factory=TrainingSetConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
     pretrain: SFTConfig = field(default_factory=lambda: SFTConfig(steps=240, learning_rate=1e-3, max_tokens=96, save_every=120))
@@ -117,8 +122,8 @@ def resolve(config: RunConfig) -> RunConfig:
     known = ["base", "sft", "grpo"] if config.warm_start else ["base", "grpo"]
     if unknown := [name for name in config.eval.models if name not in known]:
         raise UserError(f"there is no model {unknown[0]!r}", where="eval.models", expected=f"some of {', '.join(known)}")
-    if config.source is Source.real_inputs and config.evaluate:
-        raise UserError("there are no held-out splits of real inputs", where="evaluate", expected="false")
+    if config.source is not Source.pictograms and config.evaluate:
+        raise UserError("only the pictograms' held-out splits are measured in a run", where="evaluate", expected="false")
     _check_judges(config)
     if config.grpo.estimator == "gdpo" and (config.reward.format_gate or config.reward.composition is not Composition.weighted):
         raise UserError(
@@ -130,8 +135,10 @@ def resolve(config: RunConfig) -> RunConfig:
         raise UserError("there are no transcripts for real inputs", where="warm_start", expected="false")
     if config.source is Source.real_inputs:
         check_real_inputs(config.real_inputs)
+    if config.source is Source.dataset:
+        check_training_set(config.dataset)
     sections = {}
-    for name in ("pictograms", "teacher", "real_inputs", "model", "pretrain", "sft", "grpo", "eval"):
+    for name in ("pictograms", "teacher", "real_inputs", "dataset", "model", "pretrain", "sft", "grpo", "eval"):
         section = getattr(config, name)
         sections[name] = replace(section, seed=section.seed + config.seed)
     if config.eval.temperature is None:
@@ -153,7 +160,7 @@ def _check_rewriter(config: RunConfig) -> None:
         return
     c = config.rewriter
     if config.source is not Source.pictograms:
-        raise UserError("there are no transcripts of a rewriter for real inputs", where="seats", expected="[responder]")
+        raise UserError("there are transcripts of a rewriter for pictograms only", where="seats", expected="[responder]")
     if not config.pictograms.neighbours:
         what = "0, and a rewriter leads to what targets were never asked"
         raise UserError(what, where="pictograms.neighbours", expected="about a fifth of pictograms.train")

@@ -12,6 +12,7 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rl_align.data.training_set import described
 from rl_align.engine.config import GRPOConfig, Platform, SFTConfig
 from rl_align.pipeline.config import RunConfig, Source, Trained
 from rl_align.pipeline.cotrain import Mode, shared_grpo
@@ -38,6 +39,10 @@ def explain(config: RunConfig) -> list[str]:
     longest = g.max_prompt_tokens + g.max_response_tokens
     replicas = max(1, devices // c.engine.tensor_parallel)
     lines = [f"run folder {c.folder}; {c.engine.platform.value}, {devices} training device(s), {replicas} vLLM replica(s)"]
+    if c.source is Source.dataset:
+        line, rows = described(c.dataset)
+        asked = g.steps * g.prompts_per_step
+        lines.append(line + (f"; GRPO asks {asked} prompts, {asked / rows:.1f} times each" if rows else ""))
     lines += [line for stage in plan(c) for line in stage.lines(devices)]
     if Trained.rewriter in c.seats and c.cotrain.mode is not Mode.shared and c.rewriter.from_run is None:
         grpo, near = c.rewriter.grpo, c.rewriter

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from rl_align.pipeline.rewriter import RewriterPart
 from rl_align.pipeline.stages import Stage, foresee, run_stages
 from rl_align.runfiles.atomic import write_text
 from rl_align.runfiles.lock import engine_lock, wait_for_workers
+from rl_align.runfiles.manifest import MANIFEST
+from rl_align.schema import Item
 from rl_align.transcript.prompts import RESPONDER_SYSTEM
 
 HELD_OUT = ("heldout_combinations", "heldout_paraphrases")
@@ -71,9 +74,7 @@ class Run:
         c = self.config
         supervised, reinforced = part(c.engine, "extra", "rollout_dtype", "tensor_parallel"), part(c.engine, "extra_sft")
         stages = [
-            Stage(
-                "data", self.make_data, [c.source.value, asdict(c.pictograms), asdict(c.real_inputs)], self._read(), self.splits()
-            ),
+            Stage("data", self.make_data, self._made_of(), self._read(), self.splits()),
             *([] if c.model.path else [Stage("model", self.make_model, asdict(c.model), self.splits()[:1], [self.untrained])]),
             Stage(
                 "rows",
@@ -141,8 +142,17 @@ class Run:
         own = [self.checkpoints / stage, self.folder / "tensorboard" / stage, path_of(self.folder, stage), *more]
         return own, [self.folder / "metrics.jsonl", self.folder / "ledger.jsonl"]
 
+    def _made_of(self) -> list[Any]:
+        """What the items depend on beside what is read. Where a dataset lies is not part of it: its content is."""
+        c = self.config
+        known = [c.source.value, asdict(c.pictograms), asdict(c.real_inputs)]
+        return known + ([asdict(replace(c.dataset, path=None))] if c.source is Source.dataset else [])
+
     def _read(self) -> list[Path]:
-        """Folders of real records; one that is missing is reported where it is read."""
+        """Folders of real records, or the manifest that vouches for a dataset; what is missing is reported where it is read."""
+        if self.config.source is Source.dataset and self.config.dataset.path is not None:
+            path = Path(self.config.dataset.path)
+            return [path / MANIFEST if (path / MANIFEST).is_file() else path]
         c = self.config.real_inputs
         if self.config.source is not Source.real_inputs or c.folder is None:
             return []
@@ -164,6 +174,7 @@ class Run:
 
     def make_data(self) -> None:
         """Items → `data/<split>.parquet`; what was left out → `data/dropped-items.jsonl`."""
+        from rl_align.data import training_set
         from rl_align.data.items import write_items
         from rl_align.data.sources.mix import load_mix
         from rl_align.data.sources.pictograms import make
@@ -174,10 +185,13 @@ class Run:
             print("    " + ", ".join(f"{split} {n}" for split, n in sizes.items()))
             return
         quarantine = Quarantine(self.data / "dropped-items.jsonl")
-        items = load_mix(self.config.real_inputs, quarantine)
-        write_items(self.data / "train.parquet", items)
+        if self.config.source is Source.dataset:
+            items = training_set.load(self.config.dataset, quarantine)
+        else:
+            items = load_mix(self.config.real_inputs, quarantine)
+        written = write_items(self.data / "train.parquet", items)
         quarantine.save()
-        print(f"    train {len(items)}; {quarantine.summary()}")
+        print(f"    train {written}; {quarantine.summary()}")
 
     def make_model(self) -> None:
         """A small model with a tokenizer trained on the texts of the data."""
@@ -188,15 +202,12 @@ class Run:
     def make_rows(self) -> None:
         """Items → rows for the engine; items that do not fit → `data/dropped.jsonl`, counted by reason."""
         from reward.label import write_label
-        from rl_align.data.items import read_items
         from rl_align.data.rows import grpo_rows, sft_rows
         from rl_align.engine.lengths import PromptLengths
         from rl_align.models.vocabulary import special_tokens
-        from rl_align.pictograms import teacher
         from rl_align.pictograms.captions import named
 
         c = self.config
-        items = read_items(self.data / "train.parquet")
         special = list(special_tokens(self.untrained))
         lengths = PromptLengths(self.untrained, special)
         quarantine = Quarantine(self.data / "dropped.jsonl")
@@ -208,12 +219,12 @@ class Run:
             captioned = sft_rows(self.data / "captions.parquet", pictures, captions, fits=fits, system=None, **common)
             print(f"    captions {captioned}")
         if c.warm_start:
-            transcripts = {item.id: teacher.transcript(item, c.teacher) for item in items}
+            transcripts = self._transcripts()
             fits = lengths.fits_transcript(c.sft.max_tokens, transcripts)
-            sft = sft_rows(self.data / "sft.parquet", items, transcripts, fits=fits, **common)
+            sft = sft_rows(self.data / "sft.parquet", self._items(), transcripts, fits=fits, **common)
             print(f"    sft {sft} transcripts")
         fits = lengths.fits_prompt(c.grpo.max_prompt_tokens)
-        grpo = grpo_rows(self.data / "grpo.parquet", items, fits=fits, label=write_label, **common)
+        grpo = grpo_rows(self.data / "grpo.parquet", self._items(), fits=fits, label=write_label, **common)
         quarantine.save()
         print(f"    grpo {grpo} prompts; {quarantine.summary()}")
         if grpo < c.grpo.prompts_per_step:
@@ -222,6 +233,24 @@ class Run:
                 where=str(self.data / "grpo.parquet"),
                 expected=f"at least grpo.prompts_per_step ({c.grpo.prompts_per_step})",
             )
+
+    def _items(self) -> Iterator[Item]:
+        """The items to train on, a few in memory at a time."""
+        from rl_align.data.items import scan_items
+
+        return (record for record in scan_items(self.data / "train.parquet") if isinstance(record, Item))
+
+    def _transcripts(self) -> dict[str, str]:
+        """Item → what the warm start learns to say: the teacher's words for pictograms, else the transcript it came with."""
+        from rl_align.pictograms import teacher
+
+        if self.config.source is Source.pictograms:
+            return {item.id: teacher.transcript(item, self.config.teacher) for item in self._items()}
+        found = {item.id: text for item in self._items() if isinstance(text := item.truth.get("transcript"), str)}
+        if not found:
+            what, fix = "no item came with a transcript, as msr_align's do", "start GRPO from the model: warm_start=false"
+            raise UserError(what, where=str(self.config.dataset.path), fix=fix)
+        return found
 
     def train_eyes(self) -> None:
         """Naming what pictures show → `models/base`."""
@@ -339,9 +368,8 @@ class Run:
             from rl_align.pictograms.corpus import corpus
 
             return corpus(self.config.pictograms)
-        from rl_align.data.items import read_items
-
-        return (item.prompt for item in read_items(self.data / "train.parquet"))
+        learnt = self._transcripts().values() if self.config.warm_start else ()
+        return chain((item.prompt for item in self._items()), learnt)
 
     def _resume(self, root: Path) -> Path | None:
         from rl_align.engine.checkpoints import resume_point
