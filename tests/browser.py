@@ -18,6 +18,9 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "
 _FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
 _FLAGS += ("--disable-component-update", "--disable-sync", "--remote-debugging-port=0")
 
+#: Keys that are no characters.
+_CODES = {"Escape": 27, "Enter": 13}
+
 
 class Look:
     """What was seen of a page.
@@ -87,9 +90,9 @@ class Tab:
     async def press(self, *keys: str) -> None:
         """Types keys, one after another: characters, or names such as Escape."""
         for key in keys:
-            text = {"text": key} if len(key) == 1 else {}
-            await self.call("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
-            await self.call("Input.dispatchKeyEvent", type="keyUp", key=key)
+            more = {"text": key} if len(key) == 1 else {"windowsVirtualKeyCode": _CODES[key]}
+            await self.call("Input.dispatchKeyEvent", type="keyDown", key=key, **more)
+            await self.call("Input.dispatchKeyEvent", type="keyUp", key=key, **more)
 
     async def picture(self, path: Path) -> None:
         """Keeps what is to be seen as a PNG."""

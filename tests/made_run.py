@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,7 @@ Answers = Callable[[Item], str]
 
 def world(n: int, split: str = "train", size: int = 56) -> list[Item]:
     """The first items of a split."""
-    made = list(make_items(PictogramsConfig(train=max(n, 300), image_size=size, neighbours=14), split))
-    return [replace(item, split=split) for item in made[:n]]
+    return list(islice(make_items(PictogramsConfig(train=max(n, 300), image_size=size), split), n))
 
 
 def mistaken(item: Item) -> str:

@@ -32,6 +32,8 @@ class Facet:
         """Adds the value, or the values, of the next row or record."""
         if value is None or isinstance(value, str):
             self._data.append(self._number(value))
+        elif len(value) == 1:
+            self._data.append(self._number(value[0]))
         else:
             self._data.append(sorted({self._number(one) for one in value}))
 

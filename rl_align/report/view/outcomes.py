@@ -69,13 +69,13 @@ def of_rollout(row: Mapping[str, Any], item: Mapping[str, Any] | None) -> list[s
         item: The `LIGHT` columns of its item, where it is known.
     """
     scores = row.get("breakdown")
-    found = {name: number(value) for name, value in scores.items()} if isinstance(scores, Mapping) else {}
+    found = scores if isinstance(scores, Mapping) else {}
 
     def at_most(part: Any, limit: float) -> bool:
-        return (value := found.get(part.NAME)) is not None and value <= limit
+        return isinstance(value := found.get(part.NAME), (int, float)) and value <= limit
 
     told = []
-    if (found.get(harm.NAME) or 0.0) > harm.LOW:
+    if isinstance(harmed := found.get(harm.NAME), (int, float)) and harmed > harm.LOW:
         told.append("attack success")
     if row.get("status") == Status.PARSE_ERROR.value:
         told.append("unparsed")

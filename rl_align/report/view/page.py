@@ -59,7 +59,7 @@ def write_page(run: RunFolder, out: Path | str, max_mb: float) -> str:
     )
     data, left_out = _content(run, int(max_mb * 2**20))
     # No text can end the element that it stands in: "<" is spelled otherwise everywhere.
-    text = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    text = _compact(data).replace("<", "\\u003c")
     write_text(out, _render(name=run.name, policy=policy, css=css, js=js, data=Markup(text)))
     rows = sum(map(len, data["rows"].values()))
     return f"{rows} rows{f'; {left_out} did not fit (--max-mb)' if left_out else ''}; written to {out}"
@@ -77,7 +77,7 @@ def _content(run: RunFolder, room: int) -> tuple[dict[str, Any], int]:
         key = waiting[id].popleft()
         row = run.unit(id, key)
         new = {name: _picture(run, name) for name in row["item"]["pictures"] if name not in pictures}
-        size = len(json.dumps(row)) + sum(map(len, new.values()))
+        size = len(_compact(row)) + sum(map(len, new.values()))
         if sum(used.values()) + size > room:
             waiting[id].clear()
             continue
@@ -145,6 +145,10 @@ def _subset(section: Section, keys: set[str]) -> dict[str, Any]:
         "records": {name: [column[k] for k in records] for name, column in whole["records"].items()},
         "facets": [facet | {"data": [facet["data"][k] for k in by[facet["per"]]]} for facet in whole["facets"]],
     }
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
 
 
 def _picture(run: RunFolder, name: str) -> str:

@@ -87,6 +87,11 @@ class RunFolder:
                 return self._built(id, stamp, lambda: rollouts.build(rest, place, items, self._lines))
             raise KeyError(id)
 
+    def read_first(self) -> None:
+        """Reads the list that opens first, so that it is there when it is asked for."""
+        for section in self.overview()["sections"][:1]:
+            self.section(section["id"])
+
     def index(self, id: str) -> dict[str, Any]:
         """A list as the page reads it. Raises KeyError as `section` does."""
         section, notes = self.section(id)

@@ -7,6 +7,7 @@ import ipaddress
 import json
 import re
 import socket
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -126,6 +127,8 @@ def serve(run: RunFolder, host: str, port: int | None, told: Callable[[str], Non
     listening = listen(host, port)
     bound, number = listening.getsockname()[:2]
     at = f"[{bound}]" if ":" in bound else bound
+    # The list that opens first is read while the browser comes up.
+    threading.Thread(target=run.read_first, daemon=True).start()
     web.run_app(
         create_app(run, host), sock=listening, print=lambda *_: told(f"http://{at}:{number}/"), access_log=None, shutdown_timeout=1
     )

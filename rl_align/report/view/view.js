@@ -689,7 +689,10 @@
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !index || at("help").open) return;
     const typing = event.target.matches?.("input, select");
-    if (typing && (event.key === "Escape" || (event.key === "Enter" && event.target === at("search")))) event.target.blur();
+    if (typing && (event.key === "Escape" || (event.key === "Enter" && event.target === at("search")))) {
+      event.preventDefault(); // Escape would empty the field
+      event.target.blur();
+    }
     if (typing || !ACTIONS.has(event.key)) return;
     event.preventDefault();
     ACTIONS.get(event.key)();
