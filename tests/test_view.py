@@ -386,12 +386,13 @@ def test_records_of_other_forms_are_shown_as_not_judged(tmp_path):
         {"item_id": "a", "text": "Hello."},
         {"item_id": "b", "outcome": {"attack_success": True}, "problems": 3, "behaviour": {}},
         {"item_id": "c", "text": {"x": 1}, "outcome": [], "tokens": float("nan"), "judges": [1]},
+        {"item_id": "d", "text": "\ud800", "tokens": 10**400, "stop": ["x"], "rewrite": 3, "rewritten": {"laundered": 1}},
     ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     run = RunFolder(tmp_path)
     index = run.index("answers/s/greedy")
-    assert named(index, "outcome") == [["not judged"], ["attack success"], ["not judged"]]
-    assert json.dumps([index, *(run.unit("answers/s/greedy", key) for key in "abc")], allow_nan=False)
+    assert named(index, "outcome") == [["not judged"], ["attack success"], ["not judged"], ["not judged"]]
+    assert json.dumps([index, *(run.unit("answers/s/greedy", key) for key in "abcd")], allow_nan=False)
 
 
 def test_one_file_holds_what_fits_and_says_what_does_not(folder, tmp_path, capsys):

@@ -94,11 +94,12 @@ def test_keys_walk_the_list_and_the_address_keeps_the_place(folder, tmp_path):
             await tab.wait(f"{COUNT} == '18 of 40 items'")
             await tab.press("/", "j", "j", "Escape")
             assert await tab.value("document.getElementById('search').value") == "jj", "letters that are typed move nothing"
-            await tab.press("x")
+            await tab.press("x", "g", "j")
+            await tab.wait(f"{SHOWN} == '{ids[1]}'")
             address = await tab.value("location.href")
             await tab.open("about:blank")
             await tab.open(address)
-            await tab.wait(f"{SHOWN} == '{ids[17]}' && {columns} == 'base,grpo,target behind sft'")
+            await tab.wait(f"{SHOWN} == '{ids[1]}' && {columns} == 'base,grpo,target behind sft'")
             assert await tab.value("document.querySelectorAll('.cell.think details[open]').length") >= 2
             await tab.press("]")
             await tab.wait(f"{COUNT} == '1 of 9 groups'")

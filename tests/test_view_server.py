@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
+import subprocess
+import sys
+import time
+import urllib.request
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from conftest import ROOT
 from made_run import HOSTILE, SPLIT, add_split, mistaken, world
 from yarl import URL
 
@@ -138,6 +144,30 @@ def test_a_port_that_is_taken_is_another_one_unless_it_was_asked_for(monkeypatch
             listen("127.0.0.1", port)
     with pytest.raises(UserError, match="cannot listen"):
         listen("256.1.1.1", None)
+
+
+def test_the_command_serves_says_where_and_opens_it(run, tmp_path):
+    opened, opener = tmp_path / "opened", tmp_path / "opener"
+    opener.write_text(f'#!/bin/sh\nprintf %s "$1" > {opened}\n')
+    opener.chmod(0o755)
+    command = [sys.executable, "-m", "rl_align.cli", "view", str(run.folder), "--port", "0", "--open"]
+    environment = {**os.environ, "BROWSER": f"{opener} %s"}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        line = process.stdout.readline()
+        address = line.split(": ")[-1].split(" ")[0]
+        assert address.startswith("http://127.0.0.1:") and "\u202e" not in line and "\x1b" not in line
+        with urllib.request.urlopen(f"{address}api/overview", timeout=20) as reply:
+            assert json.load(reply)["sections"][0]["id"] == ANSWERS
+        deadline = time.monotonic() + 20
+        while not opened.exists() or not opened.read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert opened.read_text() == address
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+        process.stdout.close()
 
 
 def test_the_package_brings_what_the_page_needs():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rl_align.data.columns import check_columns, from_row, schema
+from rl_align.data.items import check_groups
 from rl_align.errors import UserError
 from rl_align.report.view.lines import stamp_of
 from rl_align.schema import Item
@@ -92,6 +93,7 @@ class ItemTable:
         try:
             with pq.ParquetFile(self.path) as file:
                 check_columns(file.schema_arrow, self.path)
+                check_groups(file.metadata, self.path)
                 names = [name for name in schema().names if name != "images"]
                 self._table = file.read(columns=names).select(names).cast(pa.schema([schema().field(n) for n in names]))
                 sizes = [file.metadata.row_group(k).num_rows for k in range(file.metadata.num_row_groups)]

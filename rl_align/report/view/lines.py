@@ -86,9 +86,12 @@ def parse(line: bytes) -> dict[str, Any] | None:
 
 def number(value: Any) -> float | int | None:
     """A finite number as JSON has it; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return value
+    try:
+        return value if math.isfinite(value) else None
+    except OverflowError:  # an integer with hundreds of digits
+        return None
 
 
 def matching(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -131,7 +131,7 @@ def _spread_out(steps: Sequence[int]) -> list[int]:
 
 def _subset(section: Section, keys: set[str]) -> dict[str, Any]:
     """A list of some of its rows, in its order."""
-    whole = section.index()
+    whole = section.index
     chosen = [unit for key, unit in section.units.items() if key in keys]
     start = whole["units"]["start"]
     records = [k for unit in chosen for k in range(start[unit], start[unit + 1])]

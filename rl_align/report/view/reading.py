@@ -90,12 +90,13 @@ class RunFolder:
     def read_first(self) -> None:
         """Reads the list that opens first, so that it is there when it is asked for."""
         for section in self.overview()["sections"][:1]:
-            self.section(section["id"])
+            self.index(section["id"])
 
     def index(self, id: str) -> dict[str, Any]:
         """A list as the page reads it. Raises KeyError as `section` does."""
-        section, notes = self.section(id)
-        return section.index() | {"notes": notes}
+        with self._lock:
+            section, notes = self.section(id)
+            return section.index | {"notes": notes}
 
     def unit(self, id: str, key: str) -> dict[str, Any]:
         """A row of a list in full.

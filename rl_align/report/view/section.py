@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from rl_align.data.untrusted import shown
@@ -92,8 +93,9 @@ class Section:
         """The training step of a row; 0 where there is none."""
         return self._steps[unit]
 
+    @cached_property
     def index(self) -> dict[str, Any]:
-        """Everything that the page's list, filters and order need."""
+        """Everything that the page's list, filters and order need; nothing can be added afterwards."""
         return {
             "id": self.id,
             "title": self.title,

@@ -76,7 +76,9 @@
   let overview = null;
   let index = null; // the list as it came
   let view = { rows: [], facets: [] }; // what filters leave of it
+  let wanted = null; // key of the row that was shown last
   let found = null; // keys that the search found; null without one
+  let asked = 0; // searches so far: only the last one counts
   let rewards = [0, 1]; // lowest and highest of the list
   const state = fresh();
   const cache = new Map();
@@ -113,14 +115,17 @@
     await openList(lists.includes(wanted) ? wanted : lists[0], told);
   }
 
+  let opening = 0;
   async function openList(id, told = new URLSearchParams()) {
+    const mine = ++opening;
     if (id !== state.list) {
       const came = await source.list(id);
-      if (!came) return;
+      if (!came || mine !== opening) return; // another list has been opened since
       index = came;
       cache.clear();
     }
-    Object.assign(state, fresh(), { list: id, key: told.get("row"), text: (told.get("text") || "").slice(0, 200) });
+    wanted = told.get("row");
+    Object.assign(state, fresh(), { list: id, text: (told.get("text") || "").slice(0, 200) });
     const named = (told.get("show") || "").split("|").map((name) => index.columns.indexOf(name));
     const columns = new Set(named.filter((k) => k >= 0));
     state.columns = columns.size ? columns : usualColumns();
@@ -133,7 +138,9 @@
     Object.assign(state, { think: told.get("think") === "1", raw: told.get("raw") === "1" });
     rewards = index.records.reward.reduce(([low, high], r) => (r === null ? [low, high] : [Math.min(low, r), Math.max(high, r)]), [0, 1]);
     at("search").value = state.text;
+    asked++; // searches under way are for another list
     found = state.text ? new Set(await source.search(id, state.text)) : null;
+    if (mine !== opening) return;
     drawTabs();
     drawNotes();
     drawSorts();
@@ -239,7 +246,9 @@
       const keys = new Map(view.rows.map((unit) => [unit, by(unit)]));
       view.rows.sort((a, b) => (keys.get(a) === keys.get(b) ? a - b : keys.get(a) < keys.get(b) ? -1 : 1));
     }
-    if (place() < 0) state.key = view.rows.length ? index.units.key[view.rows[0]] : null;
+    const left = new Set(view.rows.map((unit) => index.units.key[unit]));
+    wanted = state.key ?? wanted;
+    state.key = left.has(wanted) ? wanted : view.rows.length ? index.units.key[view.rows[0]] : null;
     drawFilters();
     at("inner").style.height = `${view.rows.length * ROW}px`;
     drawChosen();
@@ -278,6 +287,7 @@
   }
 
   function clearFilters() {
+    asked++; // a search under way is of no use any more
     state.filters.clear();
     Object.assign(state, { text: "", from: null, to: null });
     at("search").value = "";
@@ -297,7 +307,6 @@
     if (next !== undefined) guarded(() => openList(next));
   }
 
-  let asked = 0;
   async function search(text) {
     const mine = ++asked;
     state.text = text;
