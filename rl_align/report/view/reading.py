@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,12 @@ from rl_align.policy.catalogue import Catalogue
 from rl_align.report.rollouts import rollout_folders
 from rl_align.report.view import answers, rollouts
 from rl_align.report.view.answers import AnswerFile
-from rl_align.report.view.detail import facts, item_detail, judges_detail, response_hop, reward_detail, rewrite_hop
+from rl_align.report.view.detail import item_detail
 from rl_align.report.view.items import ItemCache, ItemTable, PictureCell, PictureFile, Pictures
 from rl_align.report.view.lines import LinesCache, matching, stamp_of
-from rl_align.report.view.outcomes import OUTCOMES, of_answer, of_rollout
+from rl_align.report.view.outcomes import OUTCOMES
+from rl_align.report.view.records import answer_record, rollout_records
 from rl_align.report.view.section import Section
-from rl_align.report.view.texts import runs
-from rl_align.schema import Item, Seat
 
 #: What makes a folder a run.
 _SIGNS = ("config.yaml", "stages", "eval", "rollouts", "data", "summary.json")
@@ -27,6 +27,18 @@ _SIGNS = ("config.yaml", "stages", "eval", "rollouts", "data", "summary.json")
 MAX_QUERY = 200
 #: Side of the pictures that are shown, pixels.
 EDGE = 512
+
+
+@dataclass
+class _Known:
+    """A list as it was read, with what it was read from."""
+
+    stamp: Any
+    section: Section
+    notes: list[str]
+    items: ItemTable
+    files: Sequence[AnswerFile] = ()
+    pictures: Path | None = None
 
 
 class RunFolder:
@@ -46,22 +58,20 @@ class RunFolder:
         self.name = shown(self.folder.resolve().name, 100)
         self.catalogue = Catalogue.load()
         self._lines, self._items, self._pictures = LinesCache(), ItemCache(), Pictures()
-        self._sections: dict[str, tuple[Any, Section, list[str]]] = {}
+        self._sections: dict[str, _Known] = {}
         self._lock = threading.RLock()
 
     def overview(self) -> dict[str, Any]:
         """What there is to look at, and what is missing."""
         tables, stages = answers.find_answers(self.folder), self._stages()
-        sections = [
-            {"id": answers.section_id(split, kind), "title": f"{split}, {kind}", "kind": "answers"} for split, kind in tables
-        ]
-        sections += [{"id": rollouts.section_id(stage), "title": f"{stage}, by step", "kind": "rollouts"} for stage in stages]
+        sections = [(answers.section_id(split, kind), f"{split}, {kind}", "answers") for split, kind in tables]
+        sections += [(rollouts.section_id(stage), f"{stage}, by step", "rollouts") for stage in stages]
         notes = [] if tables else ["No model has been measured yet: there are no records in eval/."]
         notes += [] if stages else ["No rollouts have been recorded yet: there are none in rollouts/."]
         notes += [f"The stage {name} was begun and is not finished." for name in self._unfinished()]
         return {
             "name": self.name,
-            "sections": [{key: shown(value, 120) for key, value in section.items()} for section in sections],
+            "sections": [{"id": id, "title": shown(title, 120), "kind": kind} for id, title, kind in sections],
             "notes": [shown(note, 300) for note in notes],
             "outcomes": [outcome._asdict() for outcome in OUTCOMES],
         }
@@ -73,19 +83,8 @@ class RunFolder:
             KeyError: There is no such list.
         """
         with self._lock:
-            kind, _, rest = id.partition("/")
-            if kind == "answers":
-                split, _, passed = rest.rpartition("/")
-                files = answers.find_answers(self.folder)[split, passed]
-                items = self._split(split)
-                stamp = (items, [(file, stamp_of(file.path)) for file in files])
-                return self._built(id, stamp, lambda: answers.build(split, passed, files, items, self._lines))
-            if kind == "rollouts":
-                place = self._stages()[rest]
-                items = self._split("train")
-                stamp = (items, [(path, stamp_of(path)) for path in rollouts.step_files(place)])
-                return self._built(id, stamp, lambda: rollouts.build(rest, place, items, self._lines))
-            raise KeyError(id)
+            known = self._known(id)
+            return known.section, known.notes
 
     def read_first(self) -> None:
         """Reads the list that opens first, so that it is there when it is asked for."""
@@ -95,8 +94,8 @@ class RunFolder:
     def index(self, id: str) -> dict[str, Any]:
         """A list as the page reads it. Raises KeyError as `section` does."""
         with self._lock:
-            section, notes = self.section(id)
-            return section.index | {"notes": notes}
+            known = self._known(id)
+            return known.section.index | {"notes": known.notes}
 
     def unit(self, id: str, key: str) -> dict[str, Any]:
         """A row of a list in full.
@@ -105,31 +104,27 @@ class RunFolder:
             KeyError: There is no such list or row.
         """
         with self._lock:
-            section, _ = self.section(id)
+            known = self._known(id)
+            section, items = known.section, known.items
             unit = section.units[key]
             item_id = section.items[unit]
+            item, light = items.item(item_id), items.rows.get(item_id)
             rows = [(column, place.read()) for column, place in section.records(unit)]
-            kind, _, rest = id.partition("/")
-            split = rest.rpartition("/")[0] if kind == "answers" else "train"
-            items = self._split(split)
-            item = items.item(item_id)
-            asked = rows[0][1].get("prompt") if rows else None
-            pictures = self._named_pictures(items, item_id, id, [row for _, row in rows])
-            if kind == "answers":
-                files = answers.find_answers(self.folder)[tuple(rest.rsplit("/", 1))]  # type: ignore[index]
-                records = [self._answer(section, column, row, files[column], item) for column, row in rows]
+            pictures = self._name_pictures(known, item_id, [row for _, row in rows])
+            if section.kind == "answers":
+                records = [self._answer(known, column, row, item) for column, row in rows]
             else:
-                records = self._rollouts(rows, items.rows.get(item_id), item)
+                records = rollout_records(rows, light, item, self.catalogue)
+            asked = rows[0][1].get("prompt") if rows else None
             told = item_detail(item, item_id, pictures, self.catalogue, asked)
             return {"item": told, "step": section.step(unit), "records": records}
 
     def search(self, id: str, text: str) -> list[str]:
         """Keys of the rows whose id, prompt or texts hold a text, whatever its case. Raises KeyError as `section` does."""
         with self._lock:
-            section, _ = self.section(id)
-            text = text[:MAX_QUERY].lower()
-            items = self._split(id.partition("/")[2].rpartition("/")[0] if id.startswith("answers/") else "train")
-            found = {k for k, item_id in enumerate(section.items) if _holds(items.rows.get(item_id), item_id, text)}
+            known, text = self._known(id), text[:MAX_QUERY].lower()
+            section, rows = known.section, known.items.rows
+            found = {unit for unit, item_id in enumerate(section.items) if _holds(rows.get(item_id), item_id, text)}
             units = section.record_rows()
             where = {(place.path, place.start): unit for place, unit in zip(section.places, units, strict=True)}
             for path in {place.path for place in section.places}:
@@ -150,82 +145,53 @@ class RunFolder:
                 return small_png(stored[place.index], edge) if place.index < len(stored) else None
             return None
 
-    def _built(self, id: str, stamp: Any, build: Any) -> tuple[Section, list[str]]:
-        known = self._sections.get(id)
-        if known is None or known[0] != stamp:
-            known = self._sections[id] = (stamp, *build())
-        return known[1], known[2]
+    def _known(self, id: str) -> _Known:
+        kind, _, rest = id.partition("/")
+        if kind == "answers":
+            split, _, passed = rest.rpartition("/")
+            files, items = answers.find_answers(self.folder)[split, passed], self._items_of(split)
+            stamp = (items, [(file, stamp_of(file.path)) for file in files])
+            if not self._unchanged(id, stamp):
+                built = answers.build(split, passed, files, items, self._lines)
+                self._sections[id] = _Known(stamp, *built, items, files)
+        elif kind == "rollouts":
+            place, items = self._stages()[rest], self._items_of("train")
+            stamp = (items, [(path, stamp_of(path)) for path in rollouts.step_files(place)])
+            if not self._unchanged(id, stamp):
+                built = rollouts.build(rest, place, items, self._lines)
+                self._sections[id] = _Known(stamp, *built, items, pictures=place / "images")
+        return self._sections[id]
+
+    def _unchanged(self, id: str, stamp: Any) -> bool:
+        return id in self._sections and self._sections[id].stamp == stamp
 
     def _stages(self) -> dict[str, Path]:
         return {stage: place for stage, place in rollout_folders(self.folder).items() if rollouts.step_files(place)}
 
-    def _split(self, name: str) -> ItemTable:
-        return self._items.read(self.folder / "data" / f"{name}.parquet")
+    def _items_of(self, split: str) -> ItemTable:
+        return self._items.read(self.folder / "data" / f"{split}.parquet")
 
     def _unfinished(self) -> list[str]:
         records = self.folder / "stages"
         begun = [path.name.removesuffix(".begun.json") for path in sorted(records.glob("*.begun.json"))]
         return [name for name in begun if not (records / f"{name}.json").exists()]
 
-    def _named_pictures(self, items: ItemTable, item_id: str, id: str, rows: list[dict[str, Any]]) -> list[str]:
-        stored = items.pictures(item_id)
-        if stored or not id.startswith("rollouts/"):
-            return [self._pictures.name(data, PictureCell(items, item_id, k)) for k, data in enumerate(stored)]
-        root = self._stages()[id.partition("/")[2]] / "images"
+    def _name_pictures(self, known: _Known, item_id: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Names of an item's pictures; of one that is in no file of the run, of the picture beside its rollouts."""
+        stored = known.items.pictures(item_id)
+        if stored or known.pictures is None:
+            return [self._pictures.name(data, PictureCell(known.items, item_id, k)) for k, data in enumerate(stored)]
         relative = next((row["image"] for row in rows if isinstance(row.get("image"), str)), "").removeprefix("images/")
-        data = file_below(root, relative)
-        return [self._pictures.name(data, PictureFile(root, relative))] if data else []
+        data = file_below(known.pictures, relative)
+        return [self._pictures.name(data, PictureFile(known.pictures, relative))] if data else []
 
-    def _answer(self, section: Section, column: int, row: dict[str, Any], file: AnswerFile, item: Item | None) -> dict[str, Any]:
-        if file.rewrites:
-            hops = [rewrite_hop(row.get("text"), item, self.catalogue)]
-        else:
-            hops = [response_hop(row.get("text"), item, self.catalogue)]
-            told = self._rewriters_row(file.rewriter, row.get("item_id"))
-            hops = ([rewrite_hop(told.get("text"), item, self.catalogue)] if told else []) + hops
-        asked = row.get("rewrite") if not file.rewrites else None
-        return {
-            "title": section.columns[column],
-            "same": None,
-            "column": column,
-            "outcomes": of_answer(row),
-            "asked": runs(asked) if isinstance(asked, str) and (item is None or asked != item.prompt) else None,
-            "hops": hops,
-            "reward": None,
-            "judges": judges_detail(row),
-            "facts": facts(row, {"stop": "ended by", "tokens": "tokens"}),
-        }
-
-    def _rewriters_row(self, path: Path | None, item_id: object) -> dict[str, Any]:
-        lines = self._lines.read(path, answers.keep) if path else None
-        return next((place.read() for row, place in (lines.rows if lines else []) if row["item_id"] == item_id), {})
-
-    def _rollouts(
-        self, rows: Sequence[tuple[int, dict[str, Any]]], light: Mapping[str, Any] | None, item: Item | None
-    ) -> list[dict[str, Any]]:
-        both = len({row.get("seat") for _, row in rows}) > 1
-        first: dict[object, int] = {}
-        records = []
-        for column, row in rows:
-            title = f"{row.get('seat')} in episode {row.get('session')}" if both else f"sibling {column + 1}"
-            same = first.setdefault(str(row.get("text")), column)
-            told = {"title": shown(title, 80), "same": same + 1 if same != column else None}
-            records.append(told | self._rollout(column, row, light, item))
-        return records
-
-    def _rollout(self, column: int, row: dict[str, Any], light: Mapping[str, Any] | None, item: Item | None) -> dict[str, Any]:
-        hop = rewrite_hop if row.get("seat") == Seat.REWRITER.value else response_hop
-        asked = row.get("prompt")
-        differs = isinstance(asked, str) and item is not None and asked.strip() != item.prompt.strip()
-        return {
-            "column": column,
-            "outcomes": of_rollout(row, light),
-            "asked": runs(asked) if differs else None,
-            "hops": [hop(row.get("text"), item, self.catalogue)],
-            "reward": reward_detail(row),
-            "judges": judges_detail(row),
-            "facts": facts(row, {"status": "status", "tokens": "tokens"}),
-        }
+    def _answer(self, known: _Known, column: int, row: dict[str, Any], item: Any) -> dict[str, Any]:
+        file, behind = known.files[column], None
+        if file.rewriter is not None:
+            lines = self._lines.read(file.rewriter, answers.keep)
+            behind = next((place.read() for told, place in lines.rows if told["item_id"] == row.get("item_id")), None)
+        title = known.section.columns[column]
+        return answer_record(title, column, row, item, self.catalogue, rewrites=file.rewrites, behind=behind)
 
 
 def _holds(light: Mapping[str, Any] | None, item_id: str, text: str) -> bool:

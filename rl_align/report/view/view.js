@@ -565,10 +565,10 @@
       const [place, title] = hop.seat === "rewriter" ? ["named", "Policy named"] : ["cited", "Citations"];
       if (hop.citations.length) found.set(place, titled(title, cites(hop.citations)));
     }
-    if (record.asked && record.hops.length === 1) found.set("asked", titled("Prompt as asked", textBox(record.asked)));
+    if (record.asked) found.set("asked", titled("Prompt as asked", textBox(record.asked)));
     if (record.judges.length) found.set("judges", titled("Judges", record.judges.map(judge)));
     const raw = () => titled("As generated", record.hops.map((hop) => textBox(hop.raw, ".mono")));
-    if (state.raw || !answer.blocks.length) found.set("raw", raw());
+    if (state.raw || record.hops.some((hop) => !hop.blocks.length)) found.set("raw", raw());
     return found;
   }
 
@@ -577,7 +577,8 @@
     const chips = record.outcomes.map((name) => chip(words(name), toneOf(name)));
     if (record.same !== null) chips.push(chip(`same text as sibling ${record.same}`));
     const facts = record.facts.map(([name, value]) => `${name} ${words(value)}`).join(" · ");
-    const problems = hop.problems.length > 0 && make("p.problems", null, `format: ${hop.problems.map(words).join(", ")}`);
+    const departures = record.hops.flatMap((one) => one.problems.map(words));
+    const problems = departures.length > 0 && make("p.problems", null, `format: ${departures.join(", ")}`);
     const shows = hop.behaviour && behaviour(hop.behaviour, item);
     return [make("h3", null, number, record.title), make("div.chips", null, chips), shows, problems, make("p.dim", null, facts)];
   }
