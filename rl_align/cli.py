@@ -113,6 +113,10 @@ def _report(a: argparse.Namespace) -> int | None:
     return _lazy("rl_align.pipeline.report:report")(a.folder)
 
 
+def _view(a: argparse.Namespace) -> None:
+    _lazy("rl_align.report.view.command:view")(a.folder, a.out, a.max_mb, a.host, a.port, a.open)
+
+
 def _judge_train(a: argparse.Namespace) -> int | None:
     return _lazy("rl_align.pipeline.judge:train")(a.config, a.overrides, dry_run=a.dry_run)
 
@@ -183,6 +187,13 @@ def _parser() -> argparse.ArgumentParser:
     _folder(status)
     report = _add(commands, "report", _report, "write summary.json and report.html again", "report runs/quickstart")
     _folder(report)
+    view = _add(commands, "view", _view, "browse a run's answers and rollouts", "view runs/quickstart --open")
+    _folder(view)
+    view.add_argument("--out", metavar="FILE.html", help="write one self-contained file instead of serving")
+    view.add_argument("--max-mb", type=_size, default=16.0, metavar="MB", help="rows that go into that file at most (default: 16)")
+    view.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    view.add_argument("--port", type=int, help="port to listen on (default: 8760, or any that is free)")
+    view.add_argument("--open", action="store_true", help="open it in a browser")
     evaluate = _add(commands, "eval", _evaluate, "evaluate the models of a run", "eval runs/quickstart eval.temperature=0.7")
     _folder(evaluate)
     _overrides(evaluate)
@@ -284,6 +295,16 @@ def _count(text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= 1000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 1000")
     return int(text)
+
+
+def _size(text: str) -> float:
+    try:
+        size = float(text)
+    except ValueError:
+        size = 0.0
+    if not 0.1 <= size <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size from 0.1 to 1000")
+    return size
 
 
 if __name__ == "__main__":

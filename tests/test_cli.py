@@ -15,7 +15,7 @@ from rl_align.pipeline.stages import Stage, StageFailed, run_stages
 from rl_align.runfiles.ledger import Ledger
 from rl_align.runfiles.manifest import seal
 
-COMMANDS = ("run", "seeds", "data", "status", "report", "eval", "reward", "guard", "synth", "doctor")
+COMMANDS = ("run", "seeds", "data", "status", "report", "eval", "view", "reward", "guard", "synth", "doctor")
 ACTIONS = (
     *(f"data {name}" for name in ("make", "sheet", "draw", "prepare", "validate", "stats", "show", "mix", "split")),
     *("bench data", "reward refusals", "reward calibrate-refusals", "guard serve", "guard ask"),

@@ -115,38 +115,7 @@ class StepRecord:
         return sorted(dict.fromkeys(order))
 
     def _write_rollouts(self, step: int) -> None:
-        lines = []
-        credit: Credit = self._step["credit"]
-        for key, told, row, advantage, keep in zip(
-            self._step["keys"], self._step["told"], credit.rows, credit.advantage, credit.keep, strict=True
-        ):
-            if row is None:
-                continue
-            lines.append(
-                json.dumps(
-                    {
-                        "step": step,
-                        "item_id": told["item_id"],
-                        "session": int(row.session),
-                        "seat": row.seat.value,
-                        "prompt": told.get("prompt"),
-                        "image": told.get("image"),
-                        "text": told["text"],
-                        "breakdown": dict(row.components),
-                        "gate": told.get("gate"),
-                        "reward": row.reward,
-                        "advantage": round(advantage, 6),
-                        "status": row.status.value,
-                        "kept": keep,
-                        "tokens": told["tokens"],
-                        "group": key.rsplit("_", 2)[0],
-                        **({"truth": told["truth"]} if "truth" in told else {}),
-                        **({"judges": judges} if (judges := told.get("facts", {}).get("judges")) else {}),
-                    },
-                    ensure_ascii=False,
-                )
-            )
-        lines.sort()
+        lines = rollout_lines(step, self._step["keys"], self._step["told"], self._step["credit"])
         write_text(Path(self.settings["rollouts"]) / f"step_{step:05d}.jsonl", "\n".join(lines) + "\n")
 
     def _alarm(self, values: dict[str, float], step: int) -> None:
@@ -180,6 +149,39 @@ class StepRecord:
         shown.append(f"{values.get('time/step', 0):.2f} s")
         shown.append(f"{left:.0f} s left")
         self.progress.say(" | ".join(shown))
+
+
+def rollout_lines(step: int, keys: Sequence[str], told: Sequence[Any], credit: Credit) -> list[str]:
+    """The rollouts of a credited batch as JSON lines, sorted."""
+    lines = []
+    for key, text, row, advantage, keep in zip(keys, told, credit.rows, credit.advantage, credit.keep, strict=True):
+        if row is None:
+            continue
+        lines.append(
+            json.dumps(
+                {
+                    "step": step,
+                    "item_id": text["item_id"],
+                    "session": int(row.session),
+                    "seat": row.seat.value,
+                    "prompt": text.get("prompt"),
+                    "image": text.get("image"),
+                    "text": text["text"],
+                    "breakdown": dict(row.components),
+                    "gate": text.get("gate"),
+                    "reward": row.reward,
+                    "advantage": round(advantage, 6),
+                    "status": row.status.value,
+                    "kept": keep,
+                    "tokens": text["tokens"],
+                    "group": key.rsplit("_", 2)[0],
+                    **({"truth": text["truth"]} if "truth" in text else {}),
+                    **({"judges": judges} if (judges := text.get("facts", {}).get("judges")) else {}),
+                },
+                ensure_ascii=False,
+            )
+        )
+    return sorted(lines)
 
 
 def summarise(told: Sequence[Any], credit: Credit) -> dict[str, float]:

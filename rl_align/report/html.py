@@ -17,7 +17,7 @@ from rl_align.report.console import heading, percent
 from rl_align.report.curves import by_stage, charts, step_times
 from rl_align.report.mistakes import load_mistakes
 from rl_align.report.panel import alarm_lines, alarms, section, thresholds
-from rl_align.report.rollouts import Rollouts, load_rollouts, read_rows
+from rl_align.report.rollouts import Rollouts, load_rollouts, read_rows, rollout_folders
 from rl_align.report.summary import read_matrix, read_results
 from rl_align.runfiles.atomic import write_text
 
@@ -57,7 +57,8 @@ def content(folder: Path) -> dict[str, Any]:
     metrics = folder / "metrics.jsonl"
     rows, damaged = read_rows(metrics) if metrics.is_file() else ([], 0)
     stages, limits = by_stage(rows), thresholds(folder)
-    rollouts = {stage: load_rollouts(place) for stage, place in _rollouts(folder).items()}
+    places = rollout_folders(folder)
+    rollouts = {stage: load_rollouts(place) for stage, place in places.items()}
     return {
         "name": folder.resolve().name,
         "summary": summary,
@@ -72,7 +73,7 @@ def content(folder: Path) -> dict[str, Any]:
         "panels": {stage: section(steps, limits) for stage, steps in stages.items()},
         "damaged": damaged + sum(found.damaged for found in rollouts.values()),
         "rollouts": {stage: found for stage, found in rollouts.items() if found.files},
-        "stretches": {stage: _cards(_rollouts(folder)[stage], found) for stage, found in rollouts.items()},
+        "stretches": {stage: _cards(places[stage], found) for stage, found in rollouts.items()},
         "mistakes": _mistakes(folder, results),
     }
 
@@ -111,13 +112,6 @@ def matrix_rows(matrix: Mapping[str, Any]) -> list[dict[str, Any]]:
                 table = tables.setdefault(split, {"split": split, "cases": cases, "rows": {}})
                 table["rows"][f"{responder} behind {rewriter}"] = [percent(measures[name]) for name in MATRIX_METRICS]
     return list(tables.values())
-
-
-def _rollouts(folder: Path) -> dict[str, Path]:
-    """Stage → folder of its rollouts: the responder's lie at the top, those of other stages in folders of their own."""
-    top = folder / "rollouts"
-    below = sorted(path for path in top.glob("*") if path.is_dir() and path.name != "images")
-    return {"grpo": top} | {path.name: path for path in below}
 
 
 def _cards(folder: Path, rollouts: Rollouts) -> dict[str, list[dict[str, Any]]]:
