@@ -47,6 +47,24 @@ def share(count: int, n: int) -> Estimate:
     return Estimate(count / n if n else None, *wilson(count, n))
 
 
+def average(values: Sequence[float], low: float = 0.0, high: float = 1.0) -> Estimate:
+    """The mean of values in [low, high], with the 95 % interval of the normal approximation kept within them.
+
+    Undefined without values. Fewer than two values say nothing of their spread, so the interval is then all of [low, high].
+
+    Raises:
+        ValueError: A value outside of them.
+    """
+    if outside := [v for v in values if not low <= v <= high]:
+        raise ValueError(f"{outside[0]} is outside of [{low}, {high}]")
+    n = len(values)
+    if n < 2:
+        return Estimate(values[0] if n else None, low, high)
+    mean = math.fsum(values) / n
+    half = Z_95 * math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1) / n)
+    return Estimate(mean, max(low, mean - half), min(high, mean + half))
+
+
 @dataclass(frozen=True)
 class Confusion:
     """Cases by verdict and label.
