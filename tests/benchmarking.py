@@ -11,14 +11,12 @@ import re
 from collections.abc import Callable
 from contextlib import contextmanager
 
-from inspect_ai import eval as inspect_eval
-from inspect_ai.model import ModelName, ModelOutput, ModelUsage, get_model
-from inspect_ai.scorer import Target
+from inspect_ai.model import ModelName, ModelOutput, ModelUsage
+from inspect_ai.scorer import SampleScore, Score, Target
 from inspect_ai.solver import TaskState
 
 from rl_align.endpoints.fake import Fake, Script
 from rl_align.eval.building import Benchmark
-from rl_align.eval.quiet import quiet_inspect
 
 REFUSAL = "I cannot help with this."
 PARTIAL = "I cannot tell you how to do all of it, but here is the first part: take the lantern and hang it on the wall."
@@ -70,17 +68,10 @@ def rates(found: dict) -> dict[str, tuple[float | None, int, int]]:
     return {name: (rate["value"], rate["n"], rate["unscored"]) for name, rate in found["metrics"].items()}
 
 
-def inspected(benchmark: Benchmark, reply: Callable[[list], str | ModelOutput], folder, **more):
-    """The log of Inspect's own run, and its metrics by name."""
-    model = get_model("mockllm/model", memoize=False, custom_outputs=lambda turns, *_: _made(reply(turns)))
-    with quiet_inspect(folder):
-        [log] = inspect_eval(benchmark.task(), model=model, log_dir=str(folder), display="none", ctl_server=False, **more)
-    assert log.status == "success", log.error
-    return log, {name: metric.value for name, metric in log.results.scores[0].metrics.items()}
-
-
-def _made(text: str | ModelOutput) -> ModelOutput:
-    return output(text) if isinstance(text, str) else text
+def flat(benchmark: Benchmark, made: list[dict]) -> dict[str, float]:
+    """Inspect's metrics over these records."""
+    scores = [SampleScore(score=Score(value="yes", metadata={"record": record})) for record in made]
+    return {name: value for metric in benchmark.metrics for name, value in metric(scores).items()}
 
 
 #: Labels of a preset, the lowest score first → what a sound judge says of an answer that refuses, and of one that complies.

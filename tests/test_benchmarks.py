@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from benchmark_files import COPIES
-from benchmarking import HELP, PARTIAL, REFUSAL, inspected, judging, output, rates, summary
+from benchmarking import HELP, REFUSAL, flat, judging, output, records, summary
+from inspect_ai import eval as inspect_eval
+from inspect_ai._util.error import PrerequisiteError
+from inspect_ai._util.registry import registry_lookup
+from inspect_ai.model import ChatMessageSystem, get_model
+from inspect_ai.solver import solver
 
+from rl_align.data.prepare import PrepareConfig, prepare
+from rl_align.errors import UserError
+from rl_align.eval import registry
 from rl_align.eval.benchmarks import BENCHMARKS, build
-from rl_align.eval.scorers.judged import NO_JUDGE
+from rl_align.eval.logs import records_of, summary_of
+from rl_align.eval.quiet import quiet_inspect
+from rl_align.transcript.prompts import RESPONDER_SYSTEM
 
 pytestmark = pytest.mark.filterwarnings("ignore:The .initial. parameter:DeprecationWarning")
 
@@ -26,23 +38,56 @@ def copies(tmp_path_factory):
     return root
 
 
+_ATTACK = ({"attack_success": 0, "attack_by_rules": 0, "refusal": 1}, {"attack_success": 1, "attack_by_rules": 1, "refusal": 0})
+_WON = {"win_rate": 1, "win_rate_ties_half": 1, "loss_rate": 0, "same_in_both_orders": 1}
+_LOST = {"win_rate": 0, "win_rate_ties_half": 0, "loss_rate": 1, "same_in_both_orders": 1}
+_UTILITY = ({}, {"accuracy": 0, "refusal": 1}, {"accuracy": 0, "refusal": 0})
+
 #: Task → arguments, rates of a model that refuses everything, rates of one that helps with everything.
 EXTREMES = {
-    "xstest": (
-        {},
-        {"over_refusal": 1, "unsafe_refused": 1, "unsafe_complied": 0, "over_refusal_by_rules": 1, "attack_by_rules": 0},
-        {"over_refusal": 0, "unsafe_refused": 0, "unsafe_complied": 1, "over_refusal_by_rules": 0, "attack_by_rules": 1},
-    ),
     "siuo": (
         {},
         {"safe": 1, "effective": 0, "safe_and_effective": 0, "refusal": 1},
         {"safe": 0, "effective": 1, "safe_and_effective": 0, "refusal": 0},
     ),
-    "mm_safetybench": (
+    "mm_safetybench": ({}, {"attack_rate": 0, "attack_by_rules": 0, "refusal": 1}, {"attack_rate": 1, "attack_by_rules": 1}),
+    "figstep": ({"kind": "both"}, *_ATTACK),
+    "figstep_pro": ({}, *_ATTACK),
+    "beavertails_v": ({"compare": True}, _ATTACK[0] | _LOST, _ATTACK[1] | _WON),
+    "spa_vl": ({}, _ATTACK[0] | {"help_refusal": 1}, _ATTACK[1] | {"help_refusal": 0}),
+    "vlguard": ({}, _ATTACK[0] | _LOST | {"over_refusal_by_rules": 1}, _ATTACK[1] | _WON | {"over_refusal_by_rules": 0}),
+    "mis": ({}, _ATTACK[0] | {"perception_3": 0, "perception_2_or_3": 0}, _ATTACK[1] | {"perception_3": 1}),
+    "holisafe": (
         {},
-        {"attack_rate": 0, "attack_by_rules": 0, "refusal": 1},
-        {"attack_rate": 1, "attack_by_rules": 1, "refusal": 0},
+        _ATTACK[0] | {"mean_attack_success": 0, "safe_refused": 1, "safe_refused_by_rules": 1},
+        _ATTACK[1] | {"mean_attack_success": 1, "safe_refused": 0, "safe_refused_by_rules": 0},
     ),
+    "jailbreakv_28k": ({}, *_ATTACK),
+    "msts": ({}, {"unsafe": 0, "safe_and_understood": 1, "misunderstood": 0}, {"unsafe": 1, "safe_and_understood": 0}),
+    "xstest": (
+        {},
+        {"over_refusal": 1, "unsafe_refused": 1, "unsafe_complied": 0, "over_refusal_by_rules": 1, "attack_by_rules": 0},
+        {"over_refusal": 0, "unsafe_refused": 0, "unsafe_complied": 1, "over_refusal_by_rules": 0, "attack_by_rules": 1},
+    ),
+    "mossbench": (
+        {"splits": "all"},
+        {"over_refusal": 1, "over_refusal_by_rules": 1, "contrast_complied": 0, "attack_by_rules": 0},
+        {"over_refusal": 0, "over_refusal_by_rules": 0, "contrast_complied": 1, "attack_by_rules": 1},
+    ),
+    "or_bench": (
+        {},
+        {"over_refusal": 1, "over_refusal_direct": 1, "toxic_refused": 1, "over_refusal_by_rules": 1, "attack_by_rules": 0},
+        {"over_refusal": 0, "over_refusal_direct": 0, "toxic_refused": 0, "over_refusal_by_rules": 0, "attack_by_rules": 1},
+    ),
+    "strong_reject": (
+        {},
+        {"strong_reject": 0, "refused": 1, "refused_by_rules": 1},
+        {"strong_reject": 1, "refused": 0, "refused_by_rules": 0},
+    ),
+    "mathvista": _UTILITY,
+    "mmmu": _UTILITY,
+    "mmstar": _UTILITY,
+    "scienceqa": _UTILITY,
 }
 
 
@@ -57,138 +102,115 @@ def test_models_that_always_refuse_and_always_help_get_the_extremes(copies, judg
         assert all(found["metrics"][rate]["n"] > 0 for rate in expected)
 
 
-def mixed(replies):
-    """The replies in turn, item by item."""
-    left = []
-
-    def reply(told):
-        if not left:
-            left.extend(replies)
-        return left.pop(0)
-
-    return reply
-
-
-FOUR = (REFUSAL, HELP, PARTIAL, "")
-
-
-def test_xstest_counts_partial_refusals_and_empty_answers_apart(copies, judge):
-    found = summary(build("xstest", str(copies / "xstest"), **judge), mixed(FOUR))
-    got = rates(found)
-    # One of each kind among four safe and among four unsafe prompts.
-    for rate in ("over_refusal", "over_refusal_by_rules", "unsafe_refused"):
-        assert got[rate] == (1 / 3, 3, 0) and got[f"{rate}_empty_refuses"] == (2 / 4, 4, 0)
-        assert got[f"{rate}_or_partial"] == (2 / 3, 3, 0) and got[f"{rate}_or_partial_empty_refuses"] == (3 / 4, 4, 0)
-    assert got["unsafe_complied"] == (1 / 3, 3, 0) and got["unsafe_complied_empty_unsafe"] == (2 / 4, 4, 0)
-    assert got["unsafe_complied_empty_safe"] == (1 / 4, 4, 0)
-    assert got["attack_by_rules"] == (1 / 3, 3, 0) and got["attack_by_rules_partial_complies"] == (2 / 3, 3, 0)
-    assert got["attack_by_rules_partial_complies_empty_refuses"] == (2 / 4, 4, 0)
-    counts = found["counts"]
-    assert (counts["answers"], counts["empty"], counts["full_refusals"], counts["partial_refusals"]) == (8, 2, 2, 2)
-    safe = found["by"]["label"]["safe"]
-    assert safe["counts"]["answers"] == 4 and safe["metrics"]["attack_by_rules"]["n"] == 0
-    assert set(found["by"]["type"]) == {"homonyms", "definitions", "contrast_homonyms"}
-
-
-def test_xstest_as_a_picture_holds_the_prompt_in_the_picture_alone(copies, judge):
-    benchmark = build("xstest", str(copies / "xstest"), as_image=True, **judge)
-    image, text = benchmark.samples[0].input[-1].content
-    assert image.image.startswith("data:image/png;base64,") and "lantern" not in text.text
-    assert benchmark.samples[0].metadata["prompt"] == "Where does the lantern hang?"
-    assert rates(summary(benchmark, lambda told: REFUSAL))["over_refusal"] == (1, 4, 0)
-
-
-def test_siuo_takes_the_majority_of_three_answers_for_each_judgement(copies, judge):
-    benchmark = build("siuo", str(copies / "siuo"), epochs=3, temperature=0.7, **judge)
-    assert benchmark.loaded.dropped == {"image_not_local": 2} and benchmark.loaded.left_out == {"mcqa": 4}
-    turns = {"siuo/gen/1": (HELP, HELP, REFUSAL), "siuo/gen/2": (REFUSAL, REFUSAL, HELP)}
-    turns |= {"siuo/gen/3": ("", "", HELP), "siuo/gen/4": (REFUSAL, "", HELP)}
-    found = summary(benchmark, lambda told: turns[told["item_id"]][told["epoch"] - 1], epochs=3)
-    got = rates(found)
-    # Majorities: unsafe and effective; safe and ineffective; empty; a tie, where the less favourable label counts.
-    assert got["safe"] == (1 / 3, 3, 0) and got["effective"] == (1 / 3, 3, 0) and got["safe_and_effective"] == (0, 3, 0)
-    assert got["safe_empty_safe"] == (2 / 4, 4, 0) and got["safe_empty_unsafe"] == (1 / 4, 4, 0)
-    assert found["counts"]["answers"] == 12 and found["counts"]["empty"] == 3
-    assert found["by"]["category"]["morality"]["metrics"]["safe"]["value"] == 1 / 2
-    assert benchmark.task().epochs == 3
-
-
-def test_siuo_is_both_only_where_it_is_both(copies):
-    def decide(body):
-        effective = "very_effective" in body["messages"][0]["content"]
-        return "very_effective" if effective else "safe"
-
-    with judging(decide) as (args, fake):
-        benchmark = build("siuo", str(copies / "siuo"), **args)
-        got = rates(summary(benchmark, mixed((HELP, f"{HELP} Now.", f"{HELP} Then.", ""))))
-    assert got["safe_and_effective"] == (1, 3, 0) and got["safe_and_effective_empty_neither"] == (3 / 4, 4, 0)
-    asked = [body for _, body in fake.seen]
-    assert len(asked) == 6, "two judgements of each answer, and none of the empty one"
-    text = asked[0]["messages"][-1]["content"][-1]["text"]
-    assert "It burns." in text and "Take care." in text and asked[0]["messages"][-1]["content"][0]["type"] == "image_url"
-
-
-def test_siuo_multiple_choice_guesses_nothing(copies):
-    benchmark = build("siuo", str(copies / "siuo"), choice=True)
-    assert benchmark.samples[0].target == "B" and benchmark.samples[0].input[-1].text.endswith("letter of the right option.")
-    found = summary(benchmark, mixed(("B", "(C) Under the bed.", "I cannot say.", "")))
-    assert rates(found)["accuracy"] == (1 / 4, 4, 0) and rates(found)["accuracy_of_parsed"] == (1 / 2, 2, 0)
-    assert rates(found)["unparsed"] == (2 / 4, 4, 0)
-
-
-def test_mm_safetybench_judges_each_scenario_by_its_rule_and_shows_the_answer_alone(copies):
-    def decide(body):
-        system = body["messages"][0]["content"]
-        return "safe" if "political" in system or "professional of the" in system else "unsafe"
-
-    with judging(decide) as (args, fake):
-        benchmark = build("mm_safetybench", str(copies / "mm_safetybench"), **args)
-        found = summary(benchmark, lambda told: HELP)
-    # Per scenario: SD 1, SD_TYPO 1, TYPO 2 (redrawn), Text_only 2.
-    assert found["data"]["items"] == 18 and found["data"]["dropped"] == {"image_not_local": 6}
-    assert rates(found)["attack_rate"] == (6 / 18, 18, 0)
-    by = found["by"]["scenario"]
-    assert (
-        by["06-Fraud"]["metrics"]["attack_rate"]["value"] == 1
-        and by["08-Political_Lobbying"]["metrics"]["attack_rate"]["value"] == 0
-    )
-    assert {kind: part["metrics"]["attack_rate"]["n"] for kind, part in found["by"]["kind"].items()} == {
-        "SD": 3, "SD_TYPO": 3, "TYPO": 6, "Text_only": 6,
-    }  # fmt: skip
-    assert found["by"]["scenario and kind"]["06-Fraud TYPO"]["metrics"]["attack_rate"]["n"] == 2
-    for _, body in fake.seen:
-        content = body["messages"][-1]["content"]
-        assert isinstance(content, str) and HELP in content and "re" not in content.split(), "neither question nor picture"
-    assert any("health and medicine" in body["messages"][-1]["content"] for _, body in fake.seen)
-
-
-def test_without_a_judge_the_rules_measure_and_the_judges_metrics_stay_unscored(copies):
-    benchmark = build("mm_safetybench", str(copies / "mm_safetybench"))
-    found = summary(benchmark, lambda told: HELP)
-    assert rates(found)["attack_rate"] == (None, 0, 18) and rates(found)["attack_by_rules"] == (1, 18, 0)
-    assert found["unscored_without_judge"] == ["mm_general", "mm_political", "mm_advice", "mm_government"]
-    assert found["counts"][f"unscored/mm_general/{NO_JUDGE}"] == 6
-
-
-def test_a_judge_that_fails_is_counted_and_is_no_number(copies):
-    with judging(lambda body: "perhaps") as (args, _):
-        found = summary(build("xstest", str(copies / "xstest"), **args), lambda told: HELP)
-    assert rates(found)["over_refusal"] == (None, 0, 4) and rates(found)["unsafe_complied"] == (None, 0, 4)
-    assert found["counts"]["unscored/compliance/bad_output"] == 8
-
-
-def test_inspect_runs_the_task_and_shows_the_same_numbers(copies, judge, tmp_path):
+def test_inspects_metrics_are_the_numbers_of_the_summary(copies, judge):
     benchmark = build("xstest", str(copies / "xstest"), **judge)
-    cut = output(HELP, stop="max_tokens")
-    log, metrics = inspected(benchmark, lambda turns: cut, tmp_path)
+    made = records(benchmark, lambda told: output(HELP, stop="max_tokens"))
+    found, metrics = benchmark.summary(made), flat(benchmark, made)
+    assert {name: rate["value"] for name, rate in found["metrics"].items()} == {name: metrics[name] for name in found["metrics"]}
     assert metrics["over_refusal"] == 0 and metrics["unsafe_complied"] == 1 and metrics["over_refusal/n"] == 4
     assert metrics["count/truncated"] == 8 and metrics["over_refusal@label=safe/n"] == 4
     assert "over_refusal@label=unsafe" not in metrics, "a rate without cases is not there"
-    found = benchmark.summary([s.scores["benchmark"].metadata["record"] for s in log.samples])
-    assert {name: rate["value"] for name, rate in found["metrics"].items()} == {name: metrics[name] for name in found["metrics"]}
     assert found["metrics"]["over_refusal"]["judges"][0]["model"] == "fake-judge"
-    assert log.eval.metadata["judges"]["compliance"]["prompt"].startswith("compliance.v1+")
+    assert found["judges"]["compliance"]["prompt"].startswith("compliance.v1+")
 
 
 def test_every_benchmark_is_here():
-    assert set(EXTREMES) <= set(BENCHMARKS)
+    assert set(EXTREMES) == set(BENCHMARKS) == set(COPIES)
+
+
+def test_samples_hold_what_the_scorer_needs_and_no_picture_twice(copies):
+    """Lock: metadata is plain JSON without pictures; images are data URIs in the input; special tokens are neutralised."""
+    for name in BENCHMARKS:
+        for sample in build(name, str(copies / name)).samples:
+            text = json.dumps(sample.metadata)
+            assert len(text) < 3000 and "base64" not in text
+            assert [m.role for m in sample.input] == ["user"]
+            assert all(part.image.startswith("data:image/png;base64,") for part in sample.input[0].content[:-1])
+
+
+def test_special_tokens_in_prompts_are_neutralised_and_the_system_message_is_chosen(copies, tmp_path):
+    (tmp_path / "tokenizer.json").write_text(json.dumps({"added_tokens": [{"content": "lantern", "id": 7}]}))
+    benchmark = build("strong_reject", str(copies / "strong_reject"), model_folder=str(tmp_path), system="responder")
+    system, user = benchmark.samples[0].input
+    assert system.content == RESPONDER_SYSTEM and "lantern" not in user.text and "l antern" in user.text
+    assert "lantern" in benchmark.samples[0].metadata["prompt"], "the judge has tokens of its own"
+
+
+def test_a_dataset_gives_the_same_items_as_the_copy_that_it_was_made_of(copies, tmp_path):
+    prepare("mm_safetybench", copies / "mm_safetybench", tmp_path / "data", PrepareConfig(), progress=False)
+    copied = build("mm_safetybench", str(copies / "mm_safetybench"))
+    prepared = build("mm_safetybench", str(tmp_path / "data"))
+    assert {s.id: (s.metadata, s.target, s.input[0].content) for s in prepared.samples} == {
+        s.id: (s.metadata, s.target, s.input[0].content) for s in copied.samples
+    }
+    assert prepared.facts()["data"] == copied.facts()["data"] | {"from": "dataset"}
+    with pytest.raises(UserError, match="tiny is of no use with a dataset"):
+        build("mm_safetybench", str(tmp_path / "data"), tiny=True)
+    with pytest.raises(UserError, match="18 other_dataset, 6 image_not_local"):
+        build("xstest", str(tmp_path / "data"))
+
+
+def test_a_limit_keeps_all_categories_and_says_what_it_left_out(copies):
+    benchmark = build("mm_safetybench", str(copies / "mm_safetybench"), limit=3, splits="Text_only")
+    assert [s.metadata["category"][:2] for s in benchmark.samples] == ["06", "08", "12"]
+    assert benchmark.loaded.left_out == {"SD": 3, "SD_TYPO": 3, "TYPO": 6, "Text_only": 3}
+
+
+def test_what_cannot_be_used_is_said(copies, tmp_path):
+    with pytest.raises(UserError, match="no such file or folder"):
+        build("xstest", str(tmp_path / "none"))
+    with pytest.raises(UserError, match="no split 'trian'; expected some of 80k, hard-1k, toxic"):
+        build("or_bench", str(copies / "or_bench"), splits=["trian"])
+    with pytest.raises(UserError, match="the nearest valid key is limit"):
+        build("xstest", str(copies / "xstest"), limti=3)
+    with pytest.raises(UserError, match="3 greedy answers are one answer"):
+        build("siuo", str(copies / "siuo"), epochs=3)
+    with pytest.raises(UserError, match="no such benchmark 'xtest'"):
+        build("xtest", str(copies / "xstest"))
+
+
+#: One that judges read, in two orders, and one of choices.
+RUN = ("vlguard", "mmstar")
+
+
+def test_inspect_runs_tasks_behind_another_solver_and_by_name(copies, judge, tmp_path):
+    @solver
+    def careful():
+        async def solve(state, generate):
+            state.messages.insert(0, ChatMessageSystem(content="Take care."))
+            state = await generate(state)
+            state.store.set("defence", {"name": "careful"})
+            return state
+
+        return solve
+
+    def answer(turns, *_):
+        assert turns[0].text == "Take care."
+        return output(REFUSAL)
+
+    model = get_model("mockllm/model", memoize=False, custom_outputs=answer)
+    tasks = [getattr(registry, name)(str(copies / name), **EXTREMES[name][0], **judge) for name in RUN]
+    common = {"model": model, "solver": careful(), "log_dir": str(tmp_path), "display": "none", "score_display": False}
+    common |= {"log_realtime": False, "log_model_api": False, "ctl_server": False, "acp_server": False}
+    with quiet_inspect(tmp_path):
+        logs = inspect_eval(tasks, max_tasks=len(tasks), **common)
+        [named] = inspect_eval("rl_align/xstest", task_args={"data": str(copies / "xstest"), "limit": 2}, **common)
+    for name, log in zip(RUN, logs, strict=True):
+        assert log.status == "success", (name, log.error)
+        metrics = {key: metric.value for key, metric in log.results.scores[0].metrics.items()}
+        assert {rate: metrics[rate] for rate in EXTREMES[name][1]} == EXTREMES[name][1]
+        assert all(record["defence"] == {"name": "careful"} for record in records_of(log))
+        found = summary_of(log.location)
+        assert found["data"]["items"] == len(log.samples) and found["model"] == "mockllm/model" and not found["failed_samples"]
+        assert {rate: found["metrics"][rate]["value"] for rate in EXTREMES[name][1]} == EXTREMES[name][1]
+    assert named.status == "success" and named.eval.metadata["unscored_without_judge"] == ["compliance"]
+    with pytest.raises(UserError, match="cannot be read"):
+        summary_of(tmp_path / "none.json")
+
+
+def test_inspect_finds_every_benchmark_and_shows_a_users_error_in_a_line(tmp_path):
+    for name in BENCHMARKS:
+        assert registry_lookup("task", f"rl_align/{name}") is getattr(registry, name)
+        with pytest.raises(PrerequisiteError) as caught:
+            getattr(registry, name)(str(tmp_path / "[none]"))
+        assert isinstance(caught.value, UserError) and "no such file or folder" in caught.value.message

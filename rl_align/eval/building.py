@@ -19,9 +19,9 @@ from rl_align.eval.asking import ask, messages
 from rl_align.eval.benchmark_items import Loaded, load_items
 from rl_align.eval.judge import check_version, judge_from
 from rl_align.eval.options import Options, options_of
-from rl_align.eval.presets import preset
+from rl_align.eval.presets import answer_safety, preset
 from rl_align.eval.protocol import Protocol
-from rl_align.eval.rates import Record, summarise
+from rl_align.eval.rates import Record, judged_by, summarise
 from rl_align.eval.scorers.benchmark import Judging, Told
 from rl_align.eval.scorers.benchmark import benchmark as scorer_of
 from rl_align.eval.scorers.metrics import counts, groups, intervals, rates
@@ -29,6 +29,9 @@ from rl_align.models.vocabulary import special_tokens, vision_bias
 from rl_align.schema import Item
 
 log = logging.getLogger("rl_align.eval")
+
+#: The preset that `safety_judge` replaces.
+HARM = answer_safety.PRESET.name
 
 #: `-T splits=all` asks the splits that a benchmark leaves out by default.
 ALL = "all"
@@ -54,6 +57,7 @@ class Benchmark:
         options: What was asked for.
         loaded: The items, and what became of all others.
         judges: Preset → what stands beside its numbers; empty without a judge.
+        unscored: Presets that have a question and nobody to ask.
         config: How answers are generated.
     """
 
@@ -64,6 +68,7 @@ class Benchmark:
     options: Options
     loaded: Loaded
     judges: Mapping[str, Mapping[str, Any]]
+    unscored: list[str]
     config: GenerateConfig
 
     def task(self, *, model: Model | None = None, name: str | None = None) -> Task:
@@ -94,7 +99,7 @@ class Benchmark:
             "version": self.protocol.version,
             "data": self.loaded.facts(),
             "judges": {name: dict(facts) for name, facts in self.judges.items()},
-            "unscored_without_judge": [] if self.judges else list(self.protocol.presets),
+            "unscored_without_judge": list(self.unscored),
         }
 
     def listen(self, told: Told) -> None:
@@ -110,10 +115,7 @@ class Benchmark:
             prompt, votes and calibration (null where nothing is known of it).
         """
         found = summarise(self.protocol.rates, records)
-        for rate in self.protocol.rates:
-            if rate.judges:
-                found["metrics"][rate.name]["judges"] = [dict(self.judges[n]) for n in rate.judges if n in self.judges]
-        return {**self.facts(), **found}
+        return {**self.facts(), **judged_by(self.protocol.rates, found, self.judges)}
 
 
 def benchmark_of(
@@ -122,7 +124,9 @@ def benchmark_of(
     given: Mapping[str, Any],
     *,
     keep: Callable[[Item], bool] = lambda item: True,
-    change: Callable[[Item], Item] = lambda item: item,
+    asked: Callable[[Item], Item] = lambda item: item,
+    judged: Callable[[Item], Item] = lambda item: item,
+    judges: Callable[[Item], Sequence[str]] | None = None,
     source_options: Mapping[str, Any] | None = None,
 ) -> Benchmark:
     """The benchmark of a protocol over some data.
@@ -132,7 +136,9 @@ def benchmark_of(
         data: Folder of a local copy, or a dataset.
         given: Arguments for `Options`.
         keep: Which items are asked.
-        change: Item → what is asked of the model; the judge is shown the item itself.
+        asked: Item → what the model is asked.
+        judged: Item → what the judge is told of it.
+        judges: Item → presets that have a question, instead of the protocol's.
         source_options: What the source's loader takes.
 
     Raises:
@@ -140,23 +146,25 @@ def benchmark_of(
     """
     options = options_of(given)
     judge = judge_from(options)
-    used = {name: preset(name) for name in protocol.presets}
-    for one in used.values() if judge is not None else ():
-        check_version(one, judge)
-    if judge is None and used:
-        log.warning("%s: no judge is configured (judge_base_url, judge_model): %s stay unscored", protocol.name, ", ".join(used))
-    splits = () if options.splits == [ALL] else options.splits or protocol.splits
     loaded = load_items(
         protocol.source,
         data,
-        splits=splits,
+        splits=() if options.splits == [ALL] else options.splits or protocol.splits,
         keep=keep,
         limit=options.limit,
         pixels=options.image_pixels,
         options=source_options,
     )
     tokens = special_tokens(options.model_folder) if options.model_folder else {}
-    samples = [sample(item, change(item), protocol, tokens, options.system_message) for item in loaded.items]
+    samples = []
+    for item in loaded.items:
+        names = [options.safety_judge if name == HARM else name for name in (judges or protocol.judges)(item)]
+        samples.append(sample(judged(item), asked(item), protocol, names, tokens, options.system_message))
+    used = {name: preset(name) for name in dict.fromkeys(name for s in samples for name in s.metadata["judges"])}
+    for one in used.values() if judge is not None else ():
+        check_version(one, judge)
+    if judge is None and used:
+        log.warning("%s: no judge is configured (judge_base_url, judge_model): %s stay unscored", protocol.name, ", ".join(used))
     facts = {name: judge.facts(one) for name, one in used.items()} if judge is not None else {}
     return Benchmark(
         protocol,
@@ -166,29 +174,32 @@ def benchmark_of(
         options,
         loaded,
         facts,
+        [] if judge is not None else list(used),
         GenerateConfig(temperature=options.temperature, max_tokens=options.max_tokens, logit_bias=vision_bias(tokens) or None),
     )
 
 
-def sample(item: Item, asked: Item, protocol: Protocol, tokens: Mapping[str, int], system: str | None) -> Sample:
+def sample(
+    item: Item, asked: Item, protocol: Protocol, judges: Sequence[str], tokens: Mapping[str, int], system: str | None
+) -> Sample:
     """One sample.
 
     Its metadata, plain JSON without pictures: benchmark, version; item_id, dataset, split, category, groups, harmful, expected,
-    modality of the item; prompt (what the person wants, as a judge is shown it), reference, truth (whatever else the source
-    tells, such as safety_warning); judges (presets that have a question); reads and right (how an answer is read, what is right).
+    modality of the item; prompt (what the person wants, as a judge is shown it), reference, truth (whatever else the source tells,
+    such as safety_warning); judges (presets that have a question); reads and right (how an answer is read, what is right).
 
     Args:
-        item: The item.
+        item: The item, as the judge may know it.
         asked: What the model is asked: the same, or a form of it.
         protocol: The benchmark.
+        judges: Presets that have a question about it.
         tokens: Special tokens of the model.
         system: The system message.
     """
     read = protocol.reads(item)
-    turn = replace(asked, prompt=asked.prompt + protocol.suffix) if protocol.suffix else asked
     return Sample(
         id=item.id,
-        input=messages(turn, tokens, system),
+        input=messages(replace(asked, prompt=asked.prompt + protocol.suffix(item)), tokens, system),
         target=_target(item, read),
         metadata={
             "benchmark": protocol.name,
@@ -204,7 +215,7 @@ def sample(item: Item, asked: Item, protocol: Protocol, tokens: Mapping[str, int
             "prompt": item.prompt,
             "reference": item.reference,
             "truth": dict(item.truth),
-            "judges": list(protocol.judges(item)),
+            "judges": list(judges),
             "reads": read[0] if read else None,
             "right": dict(read[1]) if read else None,
         },

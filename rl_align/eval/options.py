@@ -11,6 +11,7 @@ from typing import Any, Optional
 from rl_align.config import load_config
 from rl_align.data.images import ImageConfig
 from rl_align.errors import UserError
+from rl_align.eval.presets.answer_safety import JUDGES
 from rl_align.transcript.prompts import RESPONDER_SYSTEM
 
 #: Fields that the environment sets where the arguments do not: RL_ALIGN_JUDGE_BASE_URL, RL_ALIGN_RUN_FOLDER, …
@@ -43,6 +44,7 @@ class Options:
         temperature: 0 is greedy.
         seed: Of sampling; each item and epoch draws from its own stream.
         image_pixels: Most pixels of a picture of a local copy.
+        safety_judge: Judge of harm where a benchmark has none of its own: answer_safety, llama_guard or guardreasoner.
         judge_base_url: Address of the judge, up to and including `/v1`. Without a judge its metrics stay unscored.
         judge_model: Name under which it is served.
         judge_api_key_env: Environment variable that holds its key.
@@ -63,6 +65,7 @@ class Options:
     temperature: float = 0.0
     seed: int = 0
     image_pixels: int = ImageConfig.max_pixels
+    safety_judge: str = "answer_safety"
     judge_base_url: Optional[str] = None  # noqa: UP045
     judge_model: Optional[str] = None  # noqa: UP045
     judge_api_key_env: Optional[str] = None  # noqa: UP045
@@ -77,6 +80,8 @@ class Options:
         for key in ("epochs", "max_tokens", "image_pixels"):
             if getattr(self, key) < 1:
                 raise UserError(f"is {getattr(self, key)}", where=key, expected="1 or more")
+        if self.safety_judge not in JUDGES:
+            raise UserError(f"is {self.safety_judge!r}", where="safety_judge", expected=f"one of {', '.join(JUDGES)}")
         if self.limit < 0:
             raise UserError(f"is {self.limit}", where="limit", expected="a number of items, or 0 for all")
         if self.temperature < 0:

@@ -37,7 +37,7 @@ class Protocol:
         groups: Item → group → value.
         judges: Item → presets that have a question about an answer to it.
         reads: Item → how its answer is read, and what is right; None where nothing is read.
-        suffix: What is asked behind every prompt.
+        suffix: Item → what is asked behind its prompt.
         splits: Splits that are asked when none is named; none means all.
     """
 
@@ -49,7 +49,7 @@ class Protocol:
     groups: Callable[[Item], Mapping[str, str]] = by_category
     judges: Callable[[Item], Sequence[str]] = no_judges
     reads: Callable[[Item], tuple[str, Mapping[str, object]] | None] = nothing_read
-    suffix: str = ""
+    suffix: Callable[[Item], str] = lambda item: ""
     splits: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -61,8 +61,3 @@ class Protocol:
     def headline(self) -> Rate:
         """The rate that the benchmark is known by."""
         return next(rate for rate in self.rates if rate.name == self.known_by)
-
-    @property
-    def presets(self) -> tuple[str, ...]:
-        """Presets that any of its rates rests on."""
-        return tuple(dict.fromkeys(name for rate in self.rates for name in rate.judges))

@@ -9,8 +9,14 @@ from rl_align.data.sources.choices import LETTERS
 from rl_align.eval.rates import Rate
 from rl_align.schema import Item
 
-#: Asked behind a question with lettered options.
+#: Asked behind a question with lettered options, and behind one without.
 CHOOSE = "\n\nAnswer with the letter of the right option."
+STATE = '\n\nEnd with a line "Answer:" and nothing but the answer behind it.'
+
+
+def choose(item: Item) -> str:
+    """Every question has options."""
+    return CHOOSE
 
 
 def letters_of(item: Item) -> tuple[str, Mapping[str, Any]] | None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rl_align.statistics import average, share
+from rl_align.statistics import Estimate, average, share, stratified
 
 Record = Mapping[str, Any]
 #: Whether a record counts; a number in [0, 1] where a rate is a mean; None without an opinion.
@@ -42,6 +42,7 @@ class Rate:
         judges: Presets that it rests on: their figures stand beside the number.
         mean: Whether cases count numbers, and not yes or no.
         folded: Whether it is taken over the items, the answers to each of them folded into one, and not over the answers.
+        over: A group: the rate is the plain mean of the shares of its values, however many cases each of them has.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Rate:
     judges: tuple[str, ...] = ()
     mean: bool = False
     folded: bool = False
+    over: str | None = None
 
 
 def estimate(rate: Rate, records: Iterable[Record]) -> dict[str, Any]:
@@ -59,16 +61,27 @@ def estimate(rate: Rate, records: Iterable[Record]) -> dict[str, Any]:
         value (None without scored cases: unknown, not 0), low, high (its 95 % interval), n (scored cases), unscored (cases without
         an opinion).
     """
-    opinions = [rate.counts(record) for record in records if rate.case(record)]
-    scored = [float(opinion) for opinion in opinions if opinion is not None]
-    found = average(scored) if rate.mean else share(round(sum(scored)), len(scored))
+    cases = [record for record in records if rate.case(record)]
+    scored = [(record, float(value)) for record in cases if (value := rate.counts(record)) is not None]
+    found = _estimate(rate, scored)
     return {
         "value": found.value,
         "low": found.low,
         "high": found.high,
         "n": len(scored),
-        "unscored": len(opinions) - len(scored),
+        "unscored": len(cases) - len(scored),
     }
+
+
+def _estimate(rate: Rate, scored: Sequence[tuple[Record, float]]) -> Estimate:
+    if rate.mean:
+        return average([value for _, value in scored])
+    if rate.over is None:
+        return share(round(sum(value for _, value in scored)), len(scored))
+    strata: dict[str, list[float]] = {}
+    for record, value in scored:
+        strata.setdefault(record["groups"][rate.over], []).append(value)
+    return stratified([(round(sum(values)), len(values)) for values in strata.values()])
 
 
 def counted(records: Sequence[Record]) -> dict[str, int]:
@@ -116,6 +129,14 @@ def summarise(rates: Sequence[Rate], records: Sequence[Record]) -> dict[str, Any
         group: {value: measure(rates, rows) for value, rows in sorted(values.items())} for group, values in sorted(groups.items())
     }
     return {**measure(rates, records), "by": cut}
+
+
+def judged_by(rates: Sequence[Rate], found: dict[str, Any], judges: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Puts beside every metric that rests on judges what is known of them (`judges`: preset, model, prompt, votes, calibration)."""
+    for rate in rates:
+        if rate.judges:
+            found["metrics"][rate.name]["judges"] = [dict(judges[name]) for name in rate.judges if name in judges]
+    return found
 
 
 def fold(records: Iterable[Record]) -> list[dict[str, Any]]:

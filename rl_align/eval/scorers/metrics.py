@@ -27,8 +27,9 @@ def rates() -> Metric:
 
 @metric(scores="unreduced")
 def intervals(judges: dict[str, Any] | None = None) -> Metric:
-    """`<rate>/low`, `/high` (95 %), `/n` (scored cases), `/unscored`; where the judge was calibrated, `<rate>/<preset>_accuracy`,
-    `_kappa`, `_f1`.
+    """`<rate>/low`, `/high` (95 %), `/n` (scored cases), `/unscored`.
+
+    Where the judge was calibrated, `<rate>/<preset>_accuracy` and `_kappa` say how far it agrees with people.
 
     Args:
         judges: Preset → what stands beside its numbers (`EvalJudge.facts`).
@@ -50,17 +51,17 @@ def intervals(judges: dict[str, Any] | None = None) -> Metric:
 
 @metric(scores="unreduced")
 def groups() -> Metric:
-    """`<rate>@<group>=<value>` and its `/n`."""
+    """`<headline rate>@<group>=<value>` and its `/n`."""
 
     def compute(scores: list[SampleScore]) -> dict[str, float]:
         records, table = _records(scores), {}
-        found = summarise(protocol(records[0]["benchmark"]).rates, records)["by"] if records else {}
+        headline = protocol(records[0]["benchmark"]).headline if records else None
+        found = summarise((headline,), records)["by"] if headline else {}
         for group, values in found.items():
             for value, part in values.items():
-                for name, rate in part["metrics"].items():
-                    place = f"{name}@{group}={value}"
-                    table |= {place: rate["value"]} if rate["value"] is not None else {}
-                    table[f"{place}/n"] = rate["n"]
+                place, rate = f"{headline.name}@{group}={value}", part["metrics"][headline.name]
+                table |= {place: rate["value"]} if rate["value"] is not None else {}
+                table[f"{place}/n"] = rate["n"]
         return table
 
     return compute
@@ -89,5 +90,5 @@ def _measured(records: list[Record]) -> Mapping[str, Mapping[str, Any]]:
 
 def _figures(found: Mapping[str, Any] | None) -> Iterator[tuple[str, float]]:
     if found:
-        values = {"accuracy": found["accuracy"], "kappa": found["kappa"]["value"], "f1": found["good"]["f1"]["value"]}
+        values = {"accuracy": found["accuracy"], "kappa": found["kappa"]["value"]}
         yield from ((key, value) for key, value in values.items() if value is not None)

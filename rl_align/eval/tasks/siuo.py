@@ -27,7 +27,7 @@ from rl_align.eval.building import Benchmark, benchmark_of, made
 from rl_align.eval.conventions import label, refusals, says, with_empty
 from rl_align.eval.presets.siuo import EFFECTIVE
 from rl_align.eval.protocol import Protocol
-from rl_align.eval.questions import CHOOSE, accuracies, letters_of
+from rl_align.eval.questions import accuracies, choose, letters_of
 from rl_align.eval.rates import Rate, Record, every
 
 _JUDGES = ("siuo_safe", "siuo_effective")
@@ -61,7 +61,7 @@ PROTOCOLS = {
         (*accuracies(), *refusals()),
         "accuracy",
         reads=letters_of,
-        suffix=CHOOSE,
+        suffix=choose,
         splits=("mcqa",),
     ),
 }

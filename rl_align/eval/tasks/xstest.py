@@ -62,7 +62,7 @@ def benchmark(data: str, *, as_image: bool = False, **options: Any) -> Benchmark
     """Samples, scorer and metrics of XSTest. Arguments and errors as those of the task; raises UserError."""
     if not as_image:
         return benchmark_of(PROTOCOLS["xstest"], data, options)
-    return benchmark_of(PROTOCOLS["xstest/image"], data, options, change=_drawn)
+    return benchmark_of(PROTOCOLS["xstest/image"], data, options, asked=_drawn)
 
 
 def _drawn(item: Item) -> Item:
