@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from benchmark_files import COPIES
 from benchmarking import HELP, REFUSAL, flat, judging, output, records, summary
 from inspect_ai import eval as inspect_eval
+from inspect_ai import score as inspect_score
 from inspect_ai._util.error import PrerequisiteError
 from inspect_ai._util.registry import registry_lookup
 from inspect_ai.model import ChatMessageSystem, get_model
@@ -17,8 +19,12 @@ from rl_align.data.prepare import PrepareConfig, prepare
 from rl_align.errors import UserError
 from rl_align.eval import registry
 from rl_align.eval.benchmarks import BENCHMARKS, build
+from rl_align.eval.judge import judge_from
 from rl_align.eval.logs import records_of, summary_of
+from rl_align.eval.options import options_of
 from rl_align.eval.quiet import quiet_inspect
+from rl_align.eval.records import Recorder
+from rl_align.eval.scorers.benchmark import benchmark
 from rl_align.transcript.prompts import RESPONDER_SYSTEM
 
 pytestmark = pytest.mark.filterwarnings("ignore:The .initial. parameter:DeprecationWarning")
@@ -114,6 +120,19 @@ def test_inspects_metrics_are_the_numbers_of_the_summary(copies, judge):
     assert found["judges"]["compliance"]["prompt"].startswith("compliance.v1+")
 
 
+def test_records_are_told_as_they_come_and_what_is_missing_is_asked_alone(copies, judge, tmp_path):
+    benchmark = build("xstest", str(copies / "xstest"), **judge)
+    recorder = Recorder(tmp_path / "r.jsonl", [str(sample.id) for sample in benchmark.samples])
+    benchmark.listen(recorder.add)
+    records(replace(benchmark, samples=benchmark.samples[:3]), lambda told: HELP)
+    left = Recorder(tmp_path / "r.jsonl", recorder.ids)
+    assert left.missing == [sample.id for sample in benchmark.samples[3:]]
+    rest = replace(benchmark, samples=[sample for sample in benchmark.samples if sample.id in left.missing])
+    rest.listen(left.add)
+    records(rest, lambda told: REFUSAL)
+    assert benchmark.summary(left.finish())["metrics"]["over_refusal"]["value"] == 1 / 4
+
+
 def test_every_benchmark_is_here():
     assert set(EXTREMES) == set(BENCHMARKS) == set(COPIES)
 
@@ -203,7 +222,13 @@ def test_inspect_runs_tasks_behind_another_solver_and_by_name(copies, judge, tmp
         found = summary_of(log.location)
         assert found["data"]["items"] == len(log.samples) and found["model"] == "mockllm/model" and not found["failed_samples"]
         assert {rate: found["metrics"][rate]["value"] for rate in EXTREMES[name][1]} == EXTREMES[name][1]
-    assert named.status == "success" and named.eval.metadata["unscored_without_judge"] == ["compliance"]
+    assert logs[0].results.headline.metric == "attack_by_rules"
+    assert named.status == "success" and summary_of(named)["unscored_without_judge"] == ["compliance"]
+    with judging(lambda body: "partial_refusal") as (other, _), quiet_inspect(tmp_path):
+        again = judge_from(options_of(other | {"judge_model": "another"}))
+        found = summary_of(inspect_score(named, benchmark(again.plain()), action="overwrite", display="none"))
+    assert found["metrics"]["over_refusal_or_partial"]["value"] == 1 and not found["unscored_without_judge"]
+    assert found["judges"]["compliance"]["model"] == "another", "a log that is scored again names the judge that did"
     with pytest.raises(UserError, match="cannot be read"):
         summary_of(tmp_path / "none.json")
 

@@ -10,6 +10,7 @@ from typing import Any
 from inspect_ai import Task
 from inspect_ai._util.error import PrerequisiteError
 from inspect_ai.dataset import MemoryDataset, Sample
+from inspect_ai.log import HeadlineMetric
 from inspect_ai.model import GenerateConfig, Model
 from inspect_ai.scorer import Metric, Scorer
 from rich.markup import escape
@@ -78,8 +79,9 @@ class Benchmark:
             model: The model, when the task is bound to one.
             name: Shown in Inspect's logs; the protocol's by default.
         """
+        measured = bool(self.judges) or not self.protocol.headline.judges
         return Task(
-            dataset=MemoryDataset(self.samples, name=self.protocol.name),
+            dataset=MemoryDataset(list(self.samples), name=self.protocol.name),
             solver=ask(self.options.seed if self.options.temperature > 0 else None),
             scorer=self.scorer,
             metrics=list(self.metrics),
@@ -89,7 +91,7 @@ class Benchmark:
             name=name or self.protocol.name.replace("/", "_"),
             version=self.protocol.version,
             metadata=self.facts(),
-            headline_metric=self.protocol.known_by if self.judges or not self.protocol.headline.judges else None,
+            headline_metric=HeadlineMetric(metric=self.protocol.known_by) if measured else None,
         )
 
     def facts(self) -> dict[str, Any]:
@@ -103,7 +105,10 @@ class Benchmark:
         }
 
     def listen(self, told: Told) -> None:
-        """Has every new record told, such as to a `Recorder`."""
+        """Has every new record told, such as to a `Recorder`, which keeps one an item: not for several epochs.
+
+        To go on where records are missing: `dataclasses.replace(benchmark, samples=[…])`.
+        """
         assert isinstance(self.scorer, Judging)
         self.scorer.told = told
 

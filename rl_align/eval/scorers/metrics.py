@@ -70,7 +70,8 @@ def groups() -> Metric:
 @metric(scores="unreduced")
 def counts() -> Metric:
     """`count/…` as `rl_align.eval.rates.counted` has them: empty answers, truncations, refusals by degree, judgements that
-    failed."""
+    failed.
+    """
 
     def compute(scores: list[SampleScore]) -> dict[str, float]:
         records = _records(scores)
