@@ -50,7 +50,8 @@ class Options:
         judge_api_key_env: Environment variable that holds its key.
         judge_cache: SQLite file that keeps its answers.
         judge_votes: Votes of each opinion; more than one are sampled.
-        judge_config: YAML file with everything else: sections `endpoint` and `judge`.
+        judge_config: YAML file with everything else: sections `endpoint` and `judge`, such as `judge: {show_images: false}` for a
+            judge that reads text only.
         calibration: What `rl-align judge calibrate … --out` wrote of this judge; its figures then stand beside the numbers.
         run_folder: Run that trained the model: its judge is refused here.
         allow_training_judge: Take it all the same.

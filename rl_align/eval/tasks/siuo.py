@@ -81,4 +81,5 @@ def siuo(data: str, choice: bool = False, **options: Any) -> Task:
 
 def benchmark(data: str, *, choice: bool = False, **options: Any) -> Benchmark:
     """Samples, scorer and metrics of SIUO. Arguments and errors as those of the task; raises UserError."""
-    return benchmark_of(PROTOCOLS["siuo/choice" if choice else "siuo"], data, options)
+    protocol = PROTOCOLS["siuo/choice" if choice else "siuo"]
+    return benchmark_of(protocol, data, options, keep=lambda item: item.split in protocol.splits)
