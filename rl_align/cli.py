@@ -122,7 +122,11 @@ def _judge_train(a: argparse.Namespace) -> int | None:
 
 
 def _judge_calibrate(a: argparse.Namespace) -> None:
-    print(_lazy("rl_align.pipeline.calibrate:calibrate_file")(a.cases, a.preset, a.overrides))
+    print(_lazy("rl_align.pipeline.calibrate:calibrate_file")(a.cases, a.preset, a.overrides, a.out))
+
+
+def _judge_cases(a: argparse.Namespace) -> None:
+    print("\n".join(_lazy("rl_align.eval.calibration_cases:write_cases")(a.set, a.folder, a.out)))
 
 
 def _synth(a: argparse.Namespace) -> None:
@@ -208,8 +212,15 @@ def _parser() -> argparse.ArgumentParser:
     calibrate = _add(actions, "calibrate", _judge_calibrate, "compare a judge's verdicts with labels", example)
     rows = 'rows {"id", "prompt", "answer", "label"}; where known "expected", "reference", "policy", "image" (beside the file)'
     calibrate.add_argument("cases", metavar="CASES.jsonl", help=rows)
-    calibrate.add_argument("preset", metavar="PRESET", help="such as refusal, helpfulness, harm, citation, llama_guard")
+    presets = "such as refusal, harm, llama_guard; of benchmarks compliance, answer_safety, msts, siuo_safe, strong_reject"
+    calibrate.add_argument("preset", metavar="PRESET", help=presets)
+    calibrate.add_argument("--out", metavar="FILE", help="where to keep the figures, for the `calibration` of an evaluation")
     _overrides(calibrate)
+    example = "judge cases msts realdata/permissive msts.jsonl"
+    cases = _add(actions, "cases", _judge_cases, "write answers that people have labelled, for calibrate", example)
+    cases.add_argument("set", choices=["xstest", "pyrit", "msts"], help="whose labels")
+    cases.add_argument("folder", metavar="FOLDER", help="holds xstest/, pyrit/ or msts/ in their official layouts")
+    cases.add_argument("out", metavar="OUT.jsonl", help="where they go")
 
     example = "synth msr-align experiments/synthesis/msr_align.yaml --items data/pictograms/train.parquet --out synth/msr"
     synth = _add(commands, "synth", None, "make rows for SFT with models", example)
