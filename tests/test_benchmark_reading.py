@@ -10,7 +10,6 @@ from rl_align.eval.answers import NONE, SECTION, WHOLE, answer_of
 from rl_align.eval.rates import Rate, counted, estimate, fold, summarise
 from rl_align.eval.scorers.choice import read_letter
 from rl_align.eval.scorers.exact import any_of, same_list, same_number, same_words
-from rl_align.eval.tasks.mmmu import spelt
 from rl_align.statistics import average, share, stratified
 
 HEAD = "### Image Content Description\nA wall.\n### Risk Assessment\nNo policy is violated.\n"
@@ -106,10 +105,6 @@ def test_a_letter_is_read_or_there_is_none(text, letter):
 def test_a_value_is_compared_where_it_is_stated(found, right):
     assert found[1] is right and (found[0] is None) == (right is None)
 
-
-def test_right_answers_spelt_as_a_list_are_read_and_not_run():
-    assert spelt("['7', '7.0']") == ["7", "7.0"] and spelt("lake") == ["lake"] and spelt("[oops") == ["[oops"]
-    assert spelt("[__import__('os')]") == ["[__import__('os')]"]
 
 
 def record(item="i", *, empty=False, label=None, score=0.0, kind="a", **more):

@@ -10,7 +10,6 @@ nothing is measured there.
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,16 +26,7 @@ from rl_align.schema import Item
 def _reads(item: Item) -> tuple[str, Mapping[str, Any]] | None:
     if item.truth["answer"] is None or item.truth["question_type"] == "multiple-choice":
         return letters_of(item)
-    return "open", {"answers": spelt(item.truth["answer"])}
-
-
-def spelt(answer: str) -> list[str]:
-    """The right answers that a string spells: a Python list of them, or one. A literal is read, nothing is run."""
-    try:
-        found = ast.literal_eval(answer) if answer.startswith("[") and len(answer) < 10_000 else answer
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        found = answer
-    return [str(one) for one in found] if isinstance(found, list) and found else [answer]
+    return "open", {"answers": item.truth["answers"]}
 
 
 def _groups(item: Item) -> dict[str, str]:
