@@ -221,7 +221,7 @@ class Run:
         if c.warm_start:
             transcripts = self._transcripts()
             fits = lengths.fits_transcript(c.sft.max_tokens, transcripts)
-            sft = sft_rows(self.data / "sft.parquet", self._items(), transcripts, fits=fits, **common)
+            sft = sft_rows(self.data / "sft.parquet", self._taught(), transcripts, fits=fits, **common)
             print(f"    sft {sft} transcripts")
         fits = lengths.fits_prompt(c.grpo.max_prompt_tokens)
         grpo = grpo_rows(self.data / "grpo.parquet", self._items(), fits=fits, label=write_label, **common)
@@ -251,6 +251,13 @@ class Run:
             what, fix = "no item came with a transcript, as msr_align's do", "start GRPO from the model: warm_start=false"
             raise UserError(what, where=str(self.config.dataset.path), fix=fix)
         return found
+
+    def _taught(self) -> Iterator[Item]:
+        """The items as the warm start meets them: some of the pictograms' prompts are worded loosely."""
+        from rl_align.pictograms import teacher
+
+        worded = self.config.source is Source.pictograms
+        return (teacher.pupil(item, self.config.teacher) if worded else item for item in self._items())
 
     def train_eyes(self) -> None:
         """Naming what pictures show → `models/base`."""
