@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import weakref
 from typing import Any
 
 import aiohttp
@@ -65,6 +66,7 @@ class VLLMChat(ModelAPI):
             raise ValueError(f"rl_align/{model_name} needs a base URL: pass --model-base-url or set {BASE_URL_VARIABLE}")
         self.timeout_s = timeout_s
         self._session: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def generate(
         self, input: list[ChatMessage], tools: list[ToolInfo], tool_choice: ToolChoice, config: GenerateConfig
@@ -116,6 +118,10 @@ class VLLMChat(ModelAPI):
             self._session = None
 
     def _open(self) -> aiohttp.ClientSession:
+        loop = asyncio.get_running_loop()
+        if self._session is not None and self._loop is not loop:
+            # Inspect keeps models that a solver asks for, and an evaluation has a loop of its own.
+            _abandon(self._session)
         if self._session is None or self._session.closed:
             headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
             self._session = aiohttp.ClientSession(
@@ -124,6 +130,9 @@ class VLLMChat(ModelAPI):
                 timeout=aiohttp.ClientTimeout(total=self.timeout_s),
                 headers=headers,
             )
+            self._loop = loop
+            # Nobody closes such models, and aiohttp complains at the interpreter's end.
+            weakref.finalize(self, _abandon, self._session)
         return self._session
 
     def _body(self, messages: list[ChatMessage], config: GenerateConfig) -> dict[str, Any]:
@@ -147,6 +156,17 @@ class VLLMChat(ModelAPI):
             choices=[ChatCompletionChoice(message=message, stop_reason=stop)],
             usage=ModelUsage(input_tokens=asked, output_tokens=answered, total_tokens=asked + answered),
         )
+
+
+def _abandon(session: aiohttp.ClientSession) -> None:
+    """Closes what belongs to a loop that no longer runs, where nothing can be awaited."""
+    closing = session.close()
+    try:
+        closing.send(None)
+    except (StopIteration, RuntimeError):
+        pass
+    finally:
+        closing.close()
 
 
 def _content(message: ChatMessage) -> str | list[dict[str, Any]]:
