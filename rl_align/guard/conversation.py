@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import Code, GuardError
-from .messages import ImageSite, Message, empty, invalid, read, text
+from .messages import ImageSite, Message, calls, empty, invalid, read, text
 
 _CUT = " […] "
 _OPERATORS = ("system", "developer")
+_TOOLS = ("tool", "function")
 
 #: A turn of the user: indices of its messages, in order.
 Turn = tuple[int, ...]
@@ -137,18 +138,21 @@ def look_through(messages: Any, *, allow_prefill: bool = False, allow_other_cont
             between = not empty(message)
     if not turns:
         raise invalid("hold no user turn, so there is nothing to rewrite", "messages", 'a message with the role "user"')
-    if not allow_prefill:
-        _refuse_prefill(messages)
     conversation = Conversation(messages, tuple(map(tuple, turns)), tuple(images))
     if conversation.empty(conversation.last):
         raise invalid("holds neither text nor an image", f"messages[{turns[-1][-1]}].content", "what the person asks or shows")
+    if not allow_prefill:
+        _refuse_prefill(messages)
     return conversation
 
 
 def _refuse_prefill(messages: Sequence[Message]) -> None:
     """Raises GuardError when the assistant has the last word: the model would go on from there, whatever the prompt became."""
-    spoken = (i for i, m in enumerate(messages) if m["role"] not in _OPERATORS and not empty(m))
-    for i in (len(messages) - 1, max(spoken, default=0)):
+    last = len(messages) - 1
+    spoken = max((i for i, m in enumerate(messages) if m["role"] not in _OPERATORS and not empty(m)), default=last)
+    # A tool may have nothing to say.
+    answered = calls(messages[spoken]) and any(m["role"] in _TOOLS for m in messages[spoken:])
+    for i in (last, *(() if answered else (spoken,))):
         if messages[i]["role"] == "assistant":
             what = "the last message is the assistant's: the model would continue it, and the guard rewrites user turns only"
             raise GuardError(Code.unsupported_content, f"{what}; end with a user turn", param=f"messages[{i}]")

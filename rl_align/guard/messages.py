@@ -72,9 +72,10 @@ def read(message: Any, i: int, allow_other: bool = False) -> list[ImageSite]:
         if key not in keys and value not in (None, "", [], {}):
             raise _unknown(key, i, keys)
     _match(message, i, "name", _NAME, r"at most 64 characters without spaces, <, |, \, / or >")
-    _match(message, i, "tool_call_id", _CALL_ID, "at most 256 characters without spaces, <, | or >")
+    if "tool_call_id" in keys:
+        _match(message, i, "tool_call_id", _CALL_ID, "at most 256 characters without spaces, <, | or >")
     for key in _TEXTS:
-        if not isinstance(message.get(key, ""), str) and message[key] is not None:
+        if message.get(key) and not isinstance(message[key], str):
             raise invalid("is no text", f"messages[{i}].{key}", "a string")
     for key, kind in _CALLS.items():
         if message.get(key) and not isinstance(message[key], kind):
@@ -100,6 +101,11 @@ def empty(message: Message) -> bool:
     content = message.get("content")
     other = content is not None and not isinstance(content, str) and any(p.get("type") not in ("text", "refusal") for p in content)
     return not other and not text(message).strip()
+
+
+def calls(message: Message) -> bool:
+    """Whether a message calls a tool."""
+    return any(message.get(key) for key in _CALLS)
 
 
 def invalid(what: str, param: str, expected: str) -> GuardError:
