@@ -15,6 +15,8 @@ from aiohttp import web
 from guardclient import HEAD, PNG, alive, ask, client, code, dial, eventually, metric, post, read_all
 from guarding import NOBODY, UPSTREAM_KEY, proxy, shown
 
+from rl_align.guard.errors import GuardError
+from rl_align.guard.places import Places
 from rl_align.guard.stream import Watch, error_of
 
 INSIDE = "10.9.8.7"
@@ -271,3 +273,21 @@ def test_a_slow_client_gets_the_whole_of_a_large_answer():
         time.sleep(0.5)
         assert len(read_all(line)) > 3_000_000
         assert eventually(lambda: outcome(made, "ok") == 1)
+
+
+def test_addresses_of_one_network_are_one_peer():
+    places = Places(10, 1, lambda count: None)
+    for first, second, same in (
+        ("2001:db8::1", "2001:db8::2:3", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("10.0.0.1", "10.0.0.2", False),
+        (None, "@", True),
+    ):
+        with places.arriving(first):
+            if same:
+                with pytest.raises(GuardError, match="of this client"), places.arriving(second):
+                    pass
+            else:
+                with places.arriving(second):
+                    pass
+    assert not places._peers  # nothing is kept of who was here

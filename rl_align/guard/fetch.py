@@ -20,7 +20,7 @@ from .errors import Code, GuardError
 from .urls import Urls, private
 
 _CHUNK = 65536
-_THREADS = 4
+_THREADS = 8
 _REDIRECTS = (301, 302, 303, 307, 308)
 _HEADERS = {"User-Agent": "rl_align-guard", "Accept": "image/png,image/jpeg,image/webp,image/gif", "Accept-Encoding": "identity"}
 

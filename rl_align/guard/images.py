@@ -118,10 +118,17 @@ class Images:
             raise GuardError(Code.invalid_image_url, what, param=next(iter(sites.values())).param)
         # A request that shows many images must not take all fetches to itself.
         slots = asyncio.Semaphore(self._cfg.fetches_per_request)
+        failed: list[GuardError] = []
 
         async def remote(site: ImageSite) -> str:
             async with slots:
-                return await self._remote(site, lease)
+                if failed:  # the task is about to be cancelled
+                    raise failed[0]
+                try:
+                    return await self._remote(site, lease)
+                except GuardError as error:
+                    failed.append(error)
+                    raise
 
         tasks = [asyncio.create_task(remote(site)) for site in sites.values()]
         try:
