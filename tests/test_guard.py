@@ -111,7 +111,7 @@ def test_earlier_turns_are_context_that_no_text_can_forge():
 def test_context_is_bounded_and_the_latest_turns_count_most():
     rewriter = Scripted(transcript())
     messages = [{"role": "assistant", "content": c * 100} for c in "abc"] + [{"role": "user", "content": "Now."}]
-    asyncio.run(guard(rewriter, context_characters=150).prepare(messages))
+    asyncio.run(guard(rewriter, context_characters=166).prepare(messages))
     text = rewriter.seen[0][1]["content"]
     assert "c" * 100 in text and "b" * 100 not in text and "b" * 25 in text and "a" * 10 not in text
     asyncio.run(guard(rewriter, context_characters=0).prepare(messages))

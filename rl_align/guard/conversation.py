@@ -12,6 +12,7 @@ from .errors import Code, GuardError
 from .messages import ImageSite, Message, calls, empty, invalid, read, text
 
 _CUT = " […] "
+_FRAME = 16
 _OPERATORS = ("system", "developer")
 _TOOLS = ("tool", "function")
 
@@ -25,12 +26,14 @@ class Conversation:
 
     Attributes:
         messages: As they came.
+        texts: Everything that each of them says.
         turns: The user's turns; the last one is to be answered. Messages of the user that follow each other are one turn, whatever
             the operator or nobody says between them: a target reads them as one.
         images: Every image of every turn, in order.
     """
 
     messages: Sequence[Message]
+    texts: Sequence[str]
     turns: tuple[Turn, ...]
     images: tuple[ImageSite, ...]
 
@@ -41,11 +44,11 @@ class Conversation:
 
     def text(self, turn: Turn) -> str:
         """The text of a turn; parts and messages are joined by line ends."""
-        return "\n".join(filter(None, (text(self.messages[i]) for i in turn)))
+        return "\n".join(filter(None, (self.texts[i] for i in turn)))
 
     def empty(self, turn: Turn) -> bool:
         """Whether nothing can be read or seen in a turn."""
-        return all(empty(self.messages[i]) for i in turn)
+        return all(empty(self.messages[i], self.texts[i]) for i in turn)
 
     def shown(self, turn: Turn) -> tuple[ImageSite, ...]:
         """The images that belong to a turn's question: all of them with the last one, else those up to the turn."""
@@ -57,23 +60,24 @@ class Conversation:
 
         Args:
             turn: The turn.
-            limit: Characters of text; the latest turns are kept, and the oldest of them loses its middle.
+            limit: Characters, some for every line among them; the latest turns are kept, and the oldest of them loses its middle.
         """
         lines: list[str] = []
+        own = set(turn)
         for i in range(turn[-1] - 1, -1, -1):
-            said = "" if i in turn else text(self.messages[i])
-            if not said:
+            said = self.texts[i]
+            if not said or i in own:
                 continue
             if limit <= 0:
                 break
             lines.append(_line(self.messages[i], _shortened(said, limit)))
-            limit -= len(said)
+            limit -= len(said) + _FRAME
         return "\n".join(reversed(lines))
 
     def after(self, turn: Turn) -> str:
         """What stands after a turn, whole, in the same form."""
-        said = ((message, text(message)) for message in self.messages[turn[-1] + 1 :])
-        return "\n".join(_line(message, words) for message, words in said if words)
+        behind = range(turn[-1] + 1, len(self.messages))
+        return "\n".join(_line(self.messages[i], self.texts[i]) for i in behind if self.texts[i])
 
     def digests(self) -> dict[Turn, bytes]:
         """A digest for every turn, of everything up to its end. Two chats share one where they are the same up to there."""
@@ -97,7 +101,7 @@ class Conversation:
             part = content[site.part]
             content[site.part] = {**part, "image_url": {**part["image_url"], "url": url}}
         messages = [{**m, "content": changed[i]} if i in changed else m for i, m in enumerate(self.messages)]
-        return Conversation(messages, self.turns, tuple(sites))
+        return Conversation(messages, self.texts, self.turns, tuple(sites))
 
     def rewritten(self, texts: Mapping[Turn, str]) -> list[Message]:
         """The chat with the text of turns replaced: images keep their order, every other message is the same object.
@@ -126,6 +130,7 @@ def look_through(messages: Any, *, allow_prefill: bool = False, allow_other_cont
     if not isinstance(messages, Sequence) or isinstance(messages, (str, bytes)) or not messages:
         raise invalid("is missing or no list", "messages", "a list of messages, at least one")
     images = [site for i, message in enumerate(messages) for site in read(message, i, allow_other_content)]
+    texts = tuple(map(text, messages))
     turns: list[list[int]] = []
     between = True  # somebody has spoken since the user did
     for i, message in enumerate(messages):
@@ -135,21 +140,23 @@ def look_through(messages: Any, *, allow_prefill: bool = False, allow_other_cont
             turns[-1].append(i)
             between = False
         elif message["role"] not in _OPERATORS and not between:
-            between = not empty(message)
+            between = not empty(message, texts[i])
     if not turns:
         raise invalid("hold no user turn, so there is nothing to rewrite", "messages", 'a message with the role "user"')
-    conversation = Conversation(messages, tuple(map(tuple, turns)), tuple(images))
+    conversation = Conversation(messages, texts, tuple(map(tuple, turns)), tuple(images))
     if conversation.empty(conversation.last):
         raise invalid("holds neither text nor an image", f"messages[{turns[-1][-1]}].content", "what the person asks or shows")
     if not allow_prefill:
-        _refuse_prefill(messages)
+        _refuse_prefill(messages, texts)
     return conversation
 
 
-def _refuse_prefill(messages: Sequence[Message]) -> None:
+def _refuse_prefill(messages: Sequence[Message], texts: Sequence[str]) -> None:
     """Raises GuardError when the assistant has the last word: the model would go on from there, whatever the prompt became."""
     last = len(messages) - 1
-    spoken = max((i for i, m in enumerate(messages) if m["role"] not in _OPERATORS and not empty(m)), default=last)
+    spoken = last
+    while spoken > 0 and (messages[spoken]["role"] in _OPERATORS or empty(messages[spoken], texts[spoken])):
+        spoken -= 1
     # A tool may have nothing to say.
     answered = calls(messages[spoken]) and any(m["role"] in _TOOLS for m in messages[spoken:])
     for i in (last, *(() if answered else (spoken,))):

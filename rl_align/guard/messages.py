@@ -96,11 +96,16 @@ def text(message: Message) -> str:
     return "\n".join(str(words) for words in said if words)
 
 
-def empty(message: Message) -> bool:
-    """Whether nothing can be read or seen in a message."""
+def empty(message: Message, said: str) -> bool:
+    """Whether nothing can be read or seen in a message.
+
+    Args:
+        message: The message.
+        said: Its `text`.
+    """
     content = message.get("content")
     other = content is not None and not isinstance(content, str) and any(p.get("type") not in ("text", "refusal") for p in content)
-    return not other and not text(message).strip()
+    return not other and not said.strip()
 
 
 def calls(message: Message) -> bool:
