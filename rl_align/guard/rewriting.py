@@ -13,12 +13,15 @@ from rl_align.schema import Rewrite
 from rl_align.transcript.rewriter import parse_rewrite
 
 from .config import RewritingConfig
-from .conversation import Conversation, Message
+from .conversation import Conversation, Turn
 from .errors import Code, GuardError
+from .messages import Message
 from .tokens import break_grammar, breaker
 
-#: Around the earlier turns. Without any, the rewriter reads what it reads in training: the images and the bare prompt.
+#: Around the other turns. Without any, the rewriter reads what it reads in training: the images and the bare prompt. The request
+#: stands last, so that its text cannot pass for what stands behind it.
 EARLIER = "Earlier turns of the conversation, one a line:\n"
+LATER = "What stands behind the request, one a line:\n"
 REQUEST = "\n\nThe request to rewrite:\n"
 #: Stands for the text of a turn that shows images only.
 NO_TEXT = "(The person shows this and writes nothing.)"
@@ -63,9 +66,9 @@ class Rewriter:
         self._sampling = Sampling(cfg.temperature, 1.0, cfg.max_tokens, cfg.seed)
         self._catalogue = Catalogue.load()
 
-    async def rewrite(self, conversation: Conversation) -> Rewriting:
-        """Never raises for a rewriter that fails: the failure is in the result."""
-        asked = self.question(conversation)
+    async def rewrite(self, conversation: Conversation, turn: Turn) -> Rewriting:
+        """Rewrites a turn. Never raises for a rewriter that fails: the failure is in the result."""
+        asked = self.question(conversation, turn)
         began = time.perf_counter()
         try:
             completion = await self._completer.complete(asked, self._sampling)
@@ -78,15 +81,20 @@ class Rewriter:
         text = None if failure else self._break(analysis.rewrite or "")
         return Rewriting(asked, analysis, text, failure, seconds)
 
-    def question(self, conversation: Conversation) -> list[Message]:
-        """What the rewriter is sent: its system message; every image and the last user turn's text, earlier turns above it."""
-        prompt = conversation.text if conversation.text.strip() else NO_TEXT
-        context = conversation.context(self._cfg.context_characters)
-        text = f"{EARLIER}{context}{REQUEST}{prompt}" if context else prompt
+    def question(self, conversation: Conversation, turn: Turn) -> list[Message]:
+        """What the rewriter is sent: its system message; images and text of a turn; above it the turns before, and with the last
+        turn of a chat all that stands behind it, such as what a tool returned.
+        """
+        said = conversation.text(turn)
+        prompt = said if said.strip() else NO_TEXT
+        before = conversation.before(turn, self._cfg.context_characters)
+        after = conversation.after(turn) if turn == conversation.last else ""
+        around = [f"{name}{lines}" for name, lines in ((EARLIER, before), (LATER, after)) if lines]
+        text = "\n\n".join(around) + REQUEST + prompt if around else prompt
         text = break_grammar(self._break(text))
         content: str | list[Mapping[str, Any]] = text
-        if conversation.images:
-            shown = ({"type": "image_url", "image_url": {"url": site.url}} for site in conversation.images)
+        if images := conversation.shown(turn):
+            shown = ({"type": "image_url", "image_url": {"url": site.url}} for site in images)
             content = [*shown, {"type": "text", "text": text}]
         return [{"role": "system", "content": self._cfg.system}, {"role": "user", "content": content}]
 
