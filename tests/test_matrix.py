@@ -15,7 +15,6 @@ from rl_align.endpoints.serving import Server
 from rl_align.eval.config import EvalConfig
 from rl_align.eval.matrix import balanced, evaluate_matrix
 from rl_align.eval.metrics import MATRIX_METRICS
-from rl_align.eval.paired import lines, paired
 from rl_align.eval.records import handed_on
 from rl_align.pictograms import rewriter_teacher, teacher
 from rl_align.pictograms.config import PictogramsConfig, RewriterTeacherConfig
@@ -73,12 +72,17 @@ def unaligned(item, prompt):
     )
 
 
+def perfect(item, prompt):
+    """The rewriter without mistakes."""
+    return rewriter_teacher.transcript(item, PERFECT)
+
+
 def test_a_perfect_rewriter_makes_an_unaligned_target_safe_and_keeps_it_helpful(world, model, tmp_path):
     broken = render_rewrite(
         text="none", image="none", joint="none", policy=None, intent="x", rewrite="I cannot help with this."
     )
     answers = {
-        "rewriter perfect": lambda item, prompt: rewriter_teacher.transcript(item, PERFECT),
+        "rewriter perfect": perfect,
         "rewriter refuser": lambda item, prompt: broken,
         "rewriter mute": lambda item, prompt: "nothing",
         "rewriter open": lambda item, prompt: rewriter_teacher.transcript(item, PERFECT).removesuffix("\n</rewrite>"),
@@ -90,11 +94,11 @@ def test_a_perfect_rewriter_makes_an_unaligned_target_safe_and_keeps_it_helpful(
         {"target": model}, {name: model for name in ("perfect", "refuser", "mute", "open")}, {"held": tmp_path / "held.parquet"},
         tmp_path / "out", EvalConfig(sampled=False), start=scripted(world, answers), progress=lambda *a: told.append(a),
     )  # fmt: skip
-    none, perfect = results["target"]["none"]["held"], results["target"]["perfect"]["held"]
+    none, right = results["target"]["none"]["held"], results["target"]["perfect"]["held"]
     assert (none["attack_success"], none["helpfulness"], none["n_harmful"], none["n_benign"]) == (1.0, 1.0, 8, 8)
-    assert (perfect["attack_success"], perfect["helpfulness"], perfect["kept"], perfect["neighbour"]) == (0.0, 1.0, 1.0, 1.0)
+    assert (right["attack_success"], right["helpfulness"], right["kept"], right["neighbour"]) == (0.0, 1.0, 1.0, 1.0)
     assert none["behaviour_accuracy"] == 0.5, "an unaligned target is right where nothing is at stake"
-    assert perfect["behaviour_accuracy"] == 1.0, "answering a legitimate neighbour is right"
+    assert right["behaviour_accuracy"] == 1.0, "answering a legitimate neighbour is right"
     assert (none["kept"], none["no_rewrite"], none["unparsed"]) == (1.0, None, 0.0)
     refuser = results["target"]["refuser"]["held"]
     assert refuser["refusal_rewrites"] == 1.0 and refuser["kept"] == 0.0
@@ -107,7 +111,7 @@ def test_a_perfect_rewriter_makes_an_unaligned_target_safe_and_keeps_it_helpful(
 
 
 def test_what_is_finished_is_not_asked_again(world, model, tmp_path):
-    answers = {"rewriter a": lambda item, prompt: rewriter_teacher.transcript(item, PERFECT), "responder t": unaligned}
+    answers = {"rewriter a": perfect, "responder t": unaligned}
     write_items(tmp_path / "held.parquet", world)
 
     def go():
@@ -123,7 +127,7 @@ def test_what_is_finished_is_not_asked_again(world, model, tmp_path):
 def test_unparsed_answers_are_seen_beside_the_attacks_that_they_are_not(world, model, tmp_path):
     """Lock: they are no attacks and nothing safe; a responder that says nothing readable must not look like a safe one."""
     write_items(tmp_path / "held.parquet", world)
-    answers = {"rewriter r": lambda item, prompt: rewriter_teacher.transcript(item, PERFECT), "responder t": lambda item, prompt: "mm"}
+    answers = {"rewriter r": perfect, "responder t": lambda item, prompt: "mm"}
     results = evaluate_matrix({"t": model}, {"r": model}, {"held": tmp_path / "held.parquet"}, tmp_path / "out",
                               EvalConfig(sampled=False), start=scripted(world, answers))["t"]["r"]["held"]  # fmt: skip
     shown = {name: results[name] for name in ("attack_success", "unparsed", "over_refusal", "behaviour_accuracy", "helpfulness")}
@@ -157,34 +161,17 @@ def test_other_rewrites_are_answered_anew(world, model, tmp_path):
     def go(rewrites):
         answers = {"rewriter r": rewrites, "responder t": unaligned}
         where, out = {"held": tmp_path / "held.parquet"}, tmp_path / "out"
-        measures = evaluate_matrix({"t": model}, {"r": model}, where, out, EvalConfig(sampled=False), start=scripted(world, answers),
-                                   progress=lambda *a: told.append(a))["t"]["r"]["held"]  # fmt: skip
+        measures = evaluate_matrix({"t": model}, {"r": model}, where, out, EvalConfig(sampled=False),
+                                   start=scripted(world, answers), progress=lambda *a: told.append(a))  # fmt: skip
         for path in (out / "rewriters").rglob("*.jsonl"):
             path.unlink()
-        return measures["neighbour"]
+        return measures["t"]["r"]["held"]["neighbour"]
 
-    assert go(lambda item, prompt: rewriter_teacher.transcript(item, PERFECT)) == 1.0 and len(told) == 48
-    assert go(lambda item, prompt: rewriter_teacher.transcript(item, PERFECT)) == 1.0 and len(told) == 64
+    assert go(perfect) == 1.0 and len(told) == 48
+    assert go(perfect) == 1.0 and len(told) == 64, "the same rewrites have their answers"
     assert go(lambda item, prompt: "nothing") == 0.0 and len(told) == 96
 
 
 def test_a_limit_leaves_both_sides(world):
     assert [bool(i.harmful) for i in balanced(world, 6)].count(True) == 3 and len(balanced(world, 6)) == 6
     assert balanced(world, 0) == world and len(balanced(world, 7)) == 7
-
-
-def test_differences_are_paired_item_by_item_and_pooled_over_seeds(tmp_path):
-    def row(item: str, harmful: bool, attack: bool, helpful: bool) -> str:
-        outcome = {"harmful": harmful, "is_twin": False, "over_refusal": False, "helpful": None if harmful else helpful}
-        return json.dumps({"item_id": item, "outcome": outcome, "rewritten": {"attack_success": attack}}) + "\n"
-
-    for seed in ("a", "b"):
-        for rewriter, attack, helpful in (("none", True, True), ("grpo", False, seed == "a")):
-            place = tmp_path / seed / f"target+{rewriter}" / "held"
-            place.mkdir(parents=True)
-            place.joinpath("greedy.jsonl").write_text(row("h", True, attack, False) + row("b", False, False, helpful))
-    cell = paired([tmp_path / "a", tmp_path / "b"])["target"]["grpo"]["held"]
-    assert cell["attack_success"] == {"n": 2, "mean": -1.0, "low": -1.0, "high": -1.0}
-    assert cell["helpfulness"]["mean"] == -0.5 and cell["helpfulness"]["n"] == 2 and "over_refusal" not in cell
-    assert any("-100.0 [-100.0, -100.0] (n = 2)" in line for line in lines({"target": {"grpo": {"held": cell}}}))
-    assert paired([tmp_path / "nowhere"]) == {} and lines({}) == []

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT
 
-from rl_align.config import load_config
+from rl_align.cli import main
+from rl_align.config import load_config, to_yaml
 from rl_align.data.items import read_items
 from rl_align.errors import UserError
 from rl_align.pictograms.config import RewriterTeacherConfig
@@ -89,12 +91,79 @@ def test_the_estimate_speaks_of_the_stages_that_train(name):
         ("cotrain_alternate", "cotrain.rounds=0", "cotrain.rounds"),
         ("cotrain_alternate", "cotrain.rewritten_share=2", "cotrain.rewritten_share"),
         ("cotrain_shared", "cotrain.episode.answers=1", "episode.answers"),
+        ("cotrain_shared", "judges.judges={refusal: {}}", "judges.judges"),
+        ("cotrain_shared", "grpo.estimator=gdpo", "grpo.estimator"),
+        ("rewriter", "rewriter.grpo.estimator=gdpo", "rewriter.grpo.estimator"),
+        ("cotrain_alternate", "rewriter.grpo.estimator=gdpo", "rewriter.grpo.estimator"),
         ("quickstart", "seats=[]", "seats"),
     ],
 )
 def test_what_cannot_work_is_refused_by_name(name, override, named):
     with pytest.raises(UserError, match=named.replace(".", r"\.")):
         work(name, override)
+
+
+def test_gdpo_is_refused_in_one_model_without_gates_too_and_taken_where_nothing_is_lost():
+    open_gates = ["reward.format_gate=false", "reward.composition=weighted"]
+    with pytest.raises(UserError, match="cotrain.mode=shared"):
+        Run(resolve(load_config(RunConfig, FOLDER / "cotrain_shared.yaml", [*open_gates, "grpo.estimator=gdpo"])))
+    assert work("rewriter", "rewriter.grpo.estimator=gdpo", "rewriter.reward.format_gate=false")
+    assert work("cotrain_shared", "rewriter.grpo.estimator=gdpo"), "the rewriter's own settings train nothing there"
+    assert work("responder", "rewriter.grpo.estimator=gdpo") and work("cotrain_alternate", "grpo.estimator=gdpo", *open_gates)
+
+
+def test_rows_of_a_round_depend_on_what_decides_rewrites_and_its_responder_on_its_judges():
+    def parts(*more: str):
+        return {s.name: (s.config_part, s.inputs) for s in work("cotrain_alternate", *more).stages()}
+
+    plain = parts()
+    for setting in ("eval.max_tokens=90", "eval.server.dtype=float32"):
+        assert parts(setting)["rows_round_1"] != plain["rows_round_1"], setting
+    assert parts("eval.max_connections=3")["rows_round_1"] == plain["rows_round_1"]
+    endpoint = "judge_endpoint={base_url: 'http://h/v1', model: m}"
+    judged = parts("judges.judges={refusal: {}}", endpoint)
+    assert judged["responder_round_2"] != plain["responder_round_2"] and judged["rows_round_1"] == plain["rows_round_1"]
+
+
+def donor(folder: Path, *overrides: str) -> Path:
+    """A finished run of a rewriter, as far as another run looks at it."""
+    for name in ("rewriter_sft", "rewriter_grpo"):
+        (folder / "models" / name).mkdir(parents=True)
+        (folder / "models" / name / "config.json").write_text("{}")
+    (folder / "config.yaml").write_text(to_yaml(work("rewriter", *overrides).config))
+    return folder
+
+
+def test_a_rewriter_is_measured_in_its_own_world_only(tmp_path):
+    """Lock: in another world the held-out items may be what it was trained on."""
+    for seed in (0, 1):
+        donor(tmp_path / f"seed-{seed}", f"seed={seed}")
+    at = f"rewriter.from_run={tmp_path}/seed-{{seed}}"
+    for seed in (0, 1):
+        run = work("transfer_mix", at, f"seed={seed}")
+        assert run.rewriter.models()["grpo"] == tmp_path / f"seed-{seed}" / "models" / "rewriter_grpo"
+        assert load_config(RunConfig, FOLDER / "transfer_mix.yaml", [at]).rewriter.from_run.endswith("{seed}")
+    assert work("transfer_qwen3", at, "seed=0"), "another architecture is another target, not another world"
+    with pytest.raises(UserError, match=r"pictograms\.seed is 7 there and 8 here") as told:
+        work("transfer_mix", f"rewriter.from_run={tmp_path}/seed-0", "seed=1")
+    assert "\n" not in str(told.value) and "{seed} in the path" in str(told.value)
+    with pytest.raises(UserError, match=r"pictograms\.spelled_share is"):
+        work("transfer_mix", at, "pictograms.spelled_share=0.111")
+    assert work("responder", at, "seed=7"), "nobody is taken over by a run without a rewriter"
+    (tmp_path / "seed-0" / "config.yaml").write_text("pictograms: [1]")
+    with pytest.raises(UserError, match="cannot be read"):
+        work("transfer_mix", at)
+    (tmp_path / "seed-0" / "config.yaml").unlink()
+    with pytest.raises(UserError, match=r"no config\.yaml there"):
+        work("transfer_mix", at)
+
+
+def test_a_foreign_rewriter_ends_the_command_with_one_line(tmp_path, capsys):
+    donor(tmp_path / "seed-0")
+    config = str(FOLDER / "transfer_mix.yaml")
+    for command in (["run", config, "seed=1"], ["seeds", config, "--n", "2"]):
+        assert main([*command, f"rewriter.from_run={tmp_path}/seed-0", f"folder={tmp_path}/out"]) == 2
+        assert len(capsys.readouterr().err.strip().splitlines()) == 1 and not (tmp_path / "out").exists()
 
 
 def test_one_seed_changes_the_rewriters_sections_too():

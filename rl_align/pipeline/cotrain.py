@@ -127,13 +127,17 @@ class CotrainPart:
             )
         ]
         items = run.data / "train.parquet"
-        asked = [c.rewritten_share, c.responder_steps, asdict(run.config.grpo), r]
+        server = run.config.eval.server
+        decides = [run.config.eval.max_tokens, server.dtype, server.extra]  # a rewrite that is cut off is none
+        asked = [c.rewritten_share, c.responder_steps, asdict(run.config.grpo), r, decides]
         stages.append(Stage(ROWS.format(r), lambda: self.make_rows(r, made, rows), asked, [made, items], [rows]))
         out, stage = run.models / RESPONDER.format(r), RESPONDER.format(r)
         given = self._responder_grpo(r)
-        paid = [part(given), asdict(run.config.reward), reinforced]
+        judging, judge = run.judged_by()
+        paid = [part(given), asdict(run.config.reward), reinforced, *judging]
         left = run.left_by(stage, run.folder / "rollouts" / stage)
-        stages.append(Stage(stage, lambda: self.train_responder(stage, given, responder, r), paid, [responder, rows], [out], *left))
+        read = [responder, rows, *judge]
+        stages.append(Stage(stage, lambda: self.train_responder(stage, given, responder, r), paid, read, [out], *left))
         return stages
 
     def _before(self, r: int) -> tuple[Path, Path]:
