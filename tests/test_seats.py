@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
+from statistics import fmean
 
 import pyarrow.parquet as pq
 import pytest
@@ -12,12 +14,14 @@ from conftest import ROOT
 from rl_align.cli import main
 from rl_align.config import load_config, to_yaml
 from rl_align.data.items import read_items
+from rl_align.engine.config import EngineConfig, GRPOConfig
+from rl_align.engine.verl_config import grpo_settings
 from rl_align.errors import UserError
 from rl_align.pictograms.config import RewriterTeacherConfig
 from rl_align.pictograms.measure import worth_of_both, worth_of_rewrites
 from rl_align.pictograms.rewriter_teacher import transcript
 from rl_align.pipeline.config import RunConfig, resolve
-from rl_align.pipeline.cotrain import shared_grpo
+from rl_align.pipeline.cotrain import COSINE_ENDS_AT, in_round, shared_grpo
 from rl_align.pipeline.estimate import explain, plan
 from rl_align.pipeline.run import Run
 from rl_align.transcript.prompts import RESPONDER_SYSTEM, REWRITER_SYSTEM
@@ -57,6 +61,34 @@ def test_every_round_goes_on_from_the_last_and_its_target_is_the_last_responder(
     assert models / "rewriter_round_2" in stages["rows_round_2"].inputs
     measured = stages["matrix"].inputs
     assert {models / f"{seat}_round_{r}" for seat in ("rewriter", "responder") for r in (1, 2)} <= set(measured)
+
+
+def test_the_cosine_goes_on_over_the_rounds_of_a_seat():
+    """Lock: a rate that starts over in every round is another budget than that of the arms it is compared with."""
+    run = work("cotrain_alternate")
+    seats = {"rewriter": run.config.rewriter.grpo, "responder": run.config.grpo}
+    for grpo in seats.values():
+        rounds = [in_round(grpo, r, run.config.cotrain) for r in (1, 2)]
+        assert [s.lr_schedule for s in rounds] == ["constant"] * 2 and rounds[0].seed + 1 == rounds[1].seed
+        rates = [s.learning_rate / grpo.learning_rate for s in rounds]
+        assert rates == pytest.approx([0.8365, 0.2635], abs=1e-4) and sum(rates) / 2 == pytest.approx(0.55)
+        steps = [0.1 + 0.45 * (1 + math.cos(math.pi * (k + 0.5) / 1000)) for k in range(1000)]
+        assert rates == pytest.approx([fmean(steps[:500]), fmean(steps[500:])], abs=1e-5)
+    trained = {s.name: s.settings for s in plan(run.config) if "round" in s.name}
+    assert trained["rewriter_round_2"].learning_rate < 0.3 * run.config.rewriter.grpo.learning_rate
+    assert any(line == "responder: learning rate by round 0.00013 constant, 4e-05 constant" for line in explain(run.config))
+    anew = work("cotrain_alternate", "cotrain.schedule=restarted").config
+    assert in_round(anew.grpo, 2, anew.cotrain).lr_schedule == "cosine"
+    one = work("cotrain_alternate", "cotrain.rounds=1").config
+    assert in_round(one.grpo, 1, one.cotrain).lr_schedule == "cosine"
+    steady = work("cotrain_alternate", "grpo.lr_schedule=constant").config
+    assert in_round(steady.grpo, 2, steady.cotrain).learning_rate == steady.grpo.learning_rate
+
+
+def test_a_cosine_ends_where_the_engine_ends_it():
+    given = dict(model=Path("m"), train_file=Path("t"), folder=Path("f"), resume_from=None, name="n")
+    settings = grpo_settings(EngineConfig(), GRPOConfig(lr_schedule="cosine"), **given)
+    assert settings["actor_rollout_ref.actor.optim.min_lr_ratio"] == COSINE_ENDS_AT
 
 
 def test_the_shared_model_trains_as_many_texts_a_step():
