@@ -192,7 +192,7 @@ def test_every_experiment_resolves_against_the_installed_verl(path, tmp_path):
 
 def _configurations(path, tmp_path):
     """What a file of an experiment resolves to: an ablation's arms, one by one. What other runs leave behind is pretended."""
-    from rl_align.config import load_config
+    from rl_align.config import load_config, to_yaml
     from rl_align.pipeline.ablation import AblationConfig
     from rl_align.pipeline.config import RunConfig, resolve
 
@@ -200,6 +200,8 @@ def _configurations(path, tmp_path):
         (tmp_path / "models" / name).mkdir(parents=True)
         (tmp_path / "models" / name / "config.json").write_text("{}")
     (tmp_path / "config.json").write_text("{}")
+    world = ROOT / "experiments" / "pictograms" / "rewriter.yaml"
+    (tmp_path / "config.yaml").write_text(to_yaml(resolve(load_config(RunConfig, world))))
     text = path.read_text()
     if "\narms:" in text:
         ablation = load_config(AblationConfig, path)

@@ -149,6 +149,8 @@ def test_aggregate_counts_what_is_missing_and_invents_nothing():
     assert result["models"]["sft"]["a"] == {"helpfulness": {"mean": 0.5, "sd": None, "min": 0.5, "max": 0.5, "n": 1}}
     assert result["timing_s"]["sft"]["n"] == 1
     assert aggregate([]) == {"models": {}, "matrix": {}, "timing_s": {}}
+    behind = {"matrix": {"t": {"grpo": {"a": {"attack_success": 0.1, "unparsed": 0.9}}}}}
+    assert "| responder, rewriter, split | attack_success | unparsed |" in markdown_table(aggregate([behind]), [1])
     table = markdown_table(result, [1, 2])
     assert "| sft, a | 0.5 (n = 1) |" in table and "| grpo, a | 1 (n = 1) |" in table
 

@@ -10,7 +10,7 @@ from typing import Any
 from rl_align.endpoints.types import Completer, Completion, EndpointError, FailureReason, Sampling
 from rl_align.policy.catalogue import Catalogue
 from rl_align.schema import Rewrite
-from rl_align.transcript.rewriter import parse_rewrite
+from rl_align.transcript.rewriter import CUT_OFF, parse_rewrite, usable
 
 from .config import RewritingConfig
 from .conversation import Conversation, Turn
@@ -28,8 +28,6 @@ NO_TEXT = "(The person shows this and writes nothing.)"
 
 _REFUSED = (FailureReason.bad_request, FailureReason.too_large, FailureReason.budget)
 _UNREACHABLE = (FailureReason.connection, FailureReason.rate_limited)
-#: Without its end a rewrite may be half of one; of two, nobody knows which is meant.
-_UNUSABLE = {"rewrite_unclosed", "rewrite_repeated"}
 
 
 @dataclass(frozen=True)
@@ -101,10 +99,10 @@ class Rewriter:
     def _refused(self, completion: Completion, analysis: Rewrite) -> GuardError | None:
         """Why a transcript is not taken."""
         told = f"finish_reason {completion.finish_reason}, problems {', '.join(analysis.problems) or 'none'}"
-        if completion.finish_reason == "length":
+        if completion.finish_reason in CUT_OFF:
             what = "the rewriter's transcript was cut off at its longest length (rewriting.max_tokens)"
             return GuardError(Code.rewriter_truncated, what, detail=told)
-        if not analysis.parsed or _UNUSABLE & set(analysis.problems) or (self._cfg.strict and analysis.problems):
+        if not usable(analysis, completion.finish_reason) or (self._cfg.strict and analysis.problems):
             return GuardError(Code.rewriter_unreadable, "the rewriter's transcript holds no rewrite that can be used", detail=told)
         return None
 

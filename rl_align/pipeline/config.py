@@ -26,6 +26,7 @@ from rl_align.models.config import ModelConfig
 from rl_align.pictograms.config import PictogramsConfig, TeacherConfig, check, check_rewriter_teacher, check_teacher
 from rl_align.pipeline.cotrain import CotrainConfig, Mode
 from rl_align.pipeline.rewriter import ENDPOINT, UNALIGNED, RewriterConfig
+from rl_align.pipeline.transfer import SEED, check_donor
 
 
 class Source(str, Enum):
@@ -125,12 +126,7 @@ def resolve(config: RunConfig) -> RunConfig:
     if config.source is not Source.pictograms and config.evaluate:
         raise UserError("only the pictograms' held-out splits are measured in a run", where="evaluate", expected="false")
     _check_judges(config)
-    if config.grpo.estimator == "gdpo" and (config.reward.format_gate or config.reward.composition is not Composition.weighted):
-        raise UserError(
-            "gdpo normalises each component by itself and knows no gate",
-            where="grpo.estimator",
-            expected="reward.composition=weighted and reward.format_gate=false with it",
-        )
+    _check_gdpo(config)
     if config.source is Source.real_inputs and config.warm_start:
         raise UserError("there are no transcripts for real inputs", where="warm_start", expected="false")
     if config.source is Source.real_inputs:
@@ -144,6 +140,9 @@ def resolve(config: RunConfig) -> RunConfig:
     if config.eval.temperature is None:
         sections["eval"] = replace(sections["eval"], temperature=config.grpo.temperature)
     near = config.rewriter
+    if near.from_run is not None and Trained.rewriter in config.seats:
+        near = replace(near, from_run=near.from_run.replace(SEED, str(config.seed)))
+        check_donor(near.from_run, sections["pictograms"])
     parts = {name: getattr(near, name) for name in ("teacher", "sft", "grpo", "target_sft")}
     seeded = {name: replace(section, seed=section.seed + config.seed) for name, section in parts.items()}
     together = replace(config.cotrain, sft=replace(config.cotrain.sft, seed=config.cotrain.sft.seed + config.seed))
@@ -171,16 +170,27 @@ def _check_rewriter(config: RunConfig) -> None:
             raise UserError(what, where=f"rewriter.{where.replace('sft.', f'{key}.')}", expected=expected)
     if not 0 <= c.target_aligned_share <= 1:
         raise UserError(f"is {c.target_aligned_share}", where="rewriter.target_aligned_share", expected="0 to 1")
-    if c.from_run is not None:
-        for name in ("rewriter_sft", "rewriter_grpo"):
-            if not (Path(c.from_run) / "models" / name / "config.json").is_file():
-                fix = f"run experiments/pictograms/rewriter.yaml with folder={c.from_run} first"
-                raise UserError(f"no models/{name} there", where=f"rewriter.from_run: {c.from_run}", fix=fix)
     if c.target_model == ENDPOINT:
         c.target_endpoint.check("rewriter.target_endpoint")
     elif c.target_model not in (UNALIGNED, "sft", "grpo") and not (Path(c.target_model) / "config.json").is_file():
         expected = "unaligned, sft, grpo, endpoint or a Hugging Face folder"
         raise UserError(f"no model {c.target_model!r}", where="rewriter.target_model", expected=expected)
+
+
+def _check_gdpo(config: RunConfig) -> None:
+    """Raises UserError where an estimator looks past the composed reward, and something in it would be lost without a word."""
+    c, near, mode = config.reward, config.rewriter, config.cotrain.mode
+    what = "gdpo normalises each component by itself and knows no gate"
+    if config.grpo.estimator == "gdpo":
+        if mode is Mode.shared:
+            what = "gdpo weighs the responder's components, and a rewrite in the other seat has none of them"
+            raise UserError(what, where="grpo.estimator", expected="grpo or dr_grpo with cotrain.mode=shared")
+        if c.format_gate or c.composition is not Composition.weighted:
+            expected = "reward.composition=weighted and reward.format_gate=false with it"
+            raise UserError(what, where="grpo.estimator", expected=expected)
+    trained = Trained.rewriter in config.seats and near.from_run is None and mode is not Mode.shared
+    if trained and near.grpo.estimator == "gdpo" and near.reward.format_gate:
+        raise UserError(what, where="rewriter.grpo.estimator", expected="rewriter.reward.format_gate=false with it")
 
 
 def _check_judges(config: RunConfig) -> None:
@@ -189,6 +199,9 @@ def _check_judges(config: RunConfig) -> None:
         check_paid("reward.weights", vars(config.reward.weights), EARNINGS)
     if not config.judges.judges:
         return
+    if config.cotrain.mode is Mode.shared:
+        what = f"{', '.join(config.judges.judges)}: no judge is asked in the episodes of one model in both seats"
+        raise UserError(what, where="judges.judges", expected="none with cotrain.mode=shared, or cotrain.mode=alternate")
     if config.judge_model is None:
         config.judge_endpoint.check("judge_endpoint")
     elif not (Path(config.judge_model) / "config.json").is_file():

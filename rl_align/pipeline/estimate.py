@@ -15,7 +15,7 @@ from pathlib import Path
 from rl_align.data.training_set import described
 from rl_align.engine.config import GRPOConfig, Platform, SFTConfig
 from rl_align.pipeline.config import RunConfig, Source, Trained
-from rl_align.pipeline.cotrain import Mode, shared_grpo
+from rl_align.pipeline.cotrain import Mode, in_round, shared_grpo
 from rl_align.pipeline.rewriter import UNALIGNED
 
 #: Sustained operations a second of one device in training: two CPU cores with AVX-512; an 80 GB GPU at 35 % of 989 TFLOP/s.
@@ -48,6 +48,12 @@ def explain(config: RunConfig) -> list[str]:
         grpo, near = c.rewriter.grpo, c.rewriter
         asked = grpo.prompts_per_step * grpo.rollouts_per_prompt * near.target.samples
         lines.append(f"rewriter: at most {asked} answers of its target ({near.target_model}) a step")
+    if c.cotrain.mode is Mode.alternate:
+        seats = {"rewriter": c.rewriter.grpo, "responder": g}
+        for seat, grpo in seats.items():
+            rounds = [in_round(grpo, r, c.cotrain) for r in range(1, c.cotrain.rounds + 1)]
+            rates = ", ".join(f"{s.learning_rate:.2g} {s.lr_schedule}" for s in rounds)
+            lines.append(f"{seat}: learning rate by round {rates}")
     parameters = count_parameters(config)
     if parameters is None:
         return [*lines, "memory and time: unknown, because the model is not there yet"]
@@ -116,8 +122,9 @@ def plan(c: RunConfig) -> list[Trains]:
         stages += [Trains("rewriter_sft", c.rewriter.sft)] if own else []
         stages += [Trains("rewriter_grpo", c.rewriter.grpo, 2)] if own and mode is Mode.none else []
     for r in range(1, c.cotrain.rounds + 1) if mode is Mode.alternate else ():
-        stages.append(Trains(f"rewriter_round_{r}", replace(c.rewriter.grpo, steps=c.cotrain.rewriter_steps), 2))
-        stages.append(Trains(f"responder_round_{r}", replace(c.grpo, steps=c.cotrain.responder_steps)))
+        rewriter, responder = (in_round(grpo, r, c.cotrain) for grpo in (c.rewriter.grpo, c.grpo))
+        stages.append(Trains(f"rewriter_round_{r}", replace(rewriter, steps=c.cotrain.rewriter_steps), 2))
+        stages.append(Trains(f"responder_round_{r}", replace(responder, steps=c.cotrain.responder_steps)))
     return stages
 
 

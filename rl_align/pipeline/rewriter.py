@@ -42,6 +42,7 @@ class RewriterConfig:
             folder, or endpoint (asked at `target_endpoint`).
         target_aligned_share: Share of an unaligned target's transcripts that the responder's teacher wrote instead: another mix.
         from_run: Run folder whose rewriters are measured instead of training any: zero-shot, in front of this run's target.
+            `{seed}` in it stands for the run's seed. A run of another world is refused.
         target: How the target is asked.
         target_sft: How an unaligned target is trained.
         target_endpoint: Where a target is asked that this run does not serve.

@@ -105,11 +105,9 @@ class Run:
         if "grpo" in self.responders():
             inputs = [self.start, self.data / "grpo.parquet"]
             outputs, left = [self.models / "grpo"], self.left_by("grpo", *self._rollouts())
-            paid = [part(c.grpo), asdict(c.reward), reinforced]
-            if c.judges.judges:  # where the judge is asked is not what it says, and a key is not what it fences
-                paid += [asdict(c.judges), c.judge_endpoint.model, plain(c.judge_endpoint)["structured"]]
-                inputs += [Path(c.judge_model)] if c.judge_model else []
-            stages.append(Stage("grpo", self.train_grpo, paid, inputs, outputs, *left))
+            judging, judge = self.judged_by()
+            paid = [part(c.grpo), asdict(c.reward), reinforced, *judging]
+            stages.append(Stage("grpo", self.train_grpo, paid, [*inputs, *judge], outputs, *left))
         if Trained.rewriter in c.seats:
             stages += self.rewriter.stages() + self.cotrain.stages()
         if c.evaluate and self.models_to_measure():
@@ -120,6 +118,17 @@ class Run:
             rewriters = self.rewriter.models() | self.cotrain.rewriters()
             stages.append(self.rewriter.matrix(responders, rewriters, self.splits_to_measure()))
         return stages
+
+    def judged_by(self) -> tuple[list[Any], list[Path]]:
+        """What a responder's reward depends on beside the rules: settings of its judges, and the judge that this run serves.
+
+        Where a judge is asked is not what it says, and a key is not what it fences.
+        """
+        c = self.config
+        if not c.judges.judges:
+            return [], []
+        asked = [asdict(c.judges), c.judge_endpoint.model, plain(c.judge_endpoint)["structured"]]
+        return asked, [Path(c.judge_model)] if c.judge_model else []
 
     def responders(self) -> dict[str, Path]:
         """Name → folder of the responders that this run has or trains."""

@@ -50,10 +50,14 @@ def run_seeds(
     Raises:
         UserError: The configuration is wrong, or a run says that its input is.
     """
+    check = None
     if config_class is None:
         from rl_align.pipeline.config import RunConfig as config_class
+        from rl_align.pipeline.config import resolve as check
     config = load_config(config_class, config_path, overrides)
     root, first = Path(getattr(config, FOLDER_KEY)), getattr(config, SEED_KEY)
+    for seed in range(first, first + n) if check else ():  # all of them, before hours are spent on the first
+        check(load_config(config_class, config_path, [*overrides, f"{SEED_KEY}={seed}"]))
     finished: dict[int, Path] = {}
     failed: list[int] = []
     for number, seed in enumerate(range(first, first + n), start=1):

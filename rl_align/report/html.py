@@ -62,6 +62,7 @@ def content(folder: Path) -> dict[str, Any]:
     return {
         "name": folder.resolve().name,
         "summary": summary,
+        "lineage": lineage_rows(summary["lineage"]),
         "seconds": sum(summary["timing_s"].values()),
         "tables": tables(results),
         "titles": [heading(m) for m in METRICS],
@@ -112,6 +113,27 @@ def matrix_rows(matrix: Mapping[str, Any]) -> list[dict[str, Any]]:
                 table = tables.setdefault(split, {"split": split, "cases": cases, "rows": {}})
                 table["rows"][f"{responder} behind {rewriter}"] = [percent(measures[name]) for name in MATRIX_METRICS]
     return list(tables.values())
+
+
+def lineage_rows(made: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Models and rows: where, by which stage, content, and what each was made from, as shown."""
+    return [
+        {
+            "folder": shown(name, 200),
+            "stage": shown(node["stage"], 60),
+            "hash": shown(node["hash"][:12]),
+            "parents": [
+                {
+                    "role": parent["role"],
+                    "folder": shown(parent["folder"], 200),
+                    "hash": shown(parent["hash"][:12]),
+                    "note": {True: "", False: "made anew since", None: "not of a run"}[parent["same"]],
+                }
+                for parent in node["from"]
+            ],
+        }
+        for name, node in made.items()
+    ]
 
 
 def _cards(folder: Path, rollouts: Rollouts) -> dict[str, list[dict[str, Any]]]:
@@ -171,7 +193,7 @@ def _summary(folder: Path) -> dict[str, Any]:
     fix = f"run `rl-align report {folder}`"
     try:
         summary = json.loads(path.read_bytes())
-        return {key: summary[key] for key in ("models", "timing_s", "seed", "versions")}
+        return {key: summary[key] for key in ("models", "timing_s", "seed", "versions")} | {"lineage": summary.get("lineage", {})}
     except OSError as error:
         raise UserError(f"cannot be read ({error.strerror})", where=str(path), fix=fix) from error
     except (ValueError, KeyError, TypeError) as error:
