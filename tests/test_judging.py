@@ -1,4 +1,4 @@
-"""Rule and judge rewards together in the agent loop, over HTTP against a scripted endpoint; and what an outage does to a run."""
+"""Rule and judge rewards together in the agent loop, over HTTP against a scripted endpoint."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from PIL import Image
 from reward.label import write_label
 from rl_align.endpoints.chaos import Chaos
 from rl_align.endpoints.fake import Fake, Script
-from rl_align.engine.judge_watch import JudgeWatch
 from rl_align.engine.scoring import load
-from rl_align.errors import EngineFailed, UserError
+from rl_align.errors import UserError
 from rl_align.schema import Behaviour, Item, Status
 from rl_align.transcript.responder import render_response
 
@@ -94,32 +93,3 @@ def test_an_outage_leaves_no_reward_and_never_a_zero():
 def test_a_key_that_is_not_there_is_missed_at_once():
     with Fake() as fake, pytest.raises(UserError, match="judge_endpoint.api_key_env"):
         score(fake, [RIGHT], api_key_env="NO_SUCH_KEY")
-
-
-LIMITS = {"max_unscored_share": 0.2, "min_calls": 10, "window": 20}
-
-
-def facts(failed: int, right: int, asked: int = 1) -> list[dict]:
-    base = {"cached": 0, "latency_s": 0.2 * asked, "cost": 0.1, "asked": asked}
-    bad = {**base, "score": None, "reason": "timeout"}
-    return [{"judges": {"helpfulness": told}} for told in [bad] * failed + [{**base, "score": 1.0, "reason": ""}] * right]
-
-
-def test_the_watch_counts_reasons_and_what_judging_took():
-    values = JudgeWatch({"helpfulness": LIMITS}).read([*facts(1, 9), {}])
-    assert values["judge/helpfulness/asked"] == 10 and values["judge/helpfulness/unscored_share"] == 0.1
-    assert values["judge/helpfulness/unscored/timeout"] == 1 and values["judge/helpfulness/latency_s"] == pytest.approx(0.2)
-    assert values["judge/helpfulness/cost"] == pytest.approx(1.0)
-
-
-def test_an_outage_stops_the_run_with_its_cause_and_a_blip_does_not():
-    watch = JudgeWatch({"helpfulness": LIMITS})
-    watch.read(facts(5, 0))  # too few to say
-    watch.read(facts(0, 20))
-    watch.read(facts(4, 6))
-    with pytest.raises(EngineFailed, match=r"judge helpfulness: 9 of the latest 20 opinions failed \(14 timeout\)"):
-        watch.read(facts(5, 5))
-
-
-def test_without_judges_the_watch_says_nothing():
-    assert JudgeWatch({}).read([{}, {"judges": {}}]) == {}

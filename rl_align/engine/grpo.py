@@ -17,6 +17,7 @@ from rl_align.runfiles.lock import WORKER, engine_lock
 from . import env, verl_config
 from .config import EngineConfig, EpisodeConfig, GRPOConfig, Platform
 from .failures import engine_failure, failures_log
+from .groups import Rule
 from .model_server import Served, serve
 from .progress import Follow
 
@@ -204,8 +205,7 @@ class TaskRunner:
         rollout_server.register()
         if settings["early"]:
             trainer_base.LLMServerManager = EarlyServerManager
-        sampler.GroupSampler.estimator = settings["estimator"]
-        sampler.GroupSampler.weights = settings["weights"]
+        sampler.GroupSampler.rule = Rule(settings["estimator"], settings["weights"], settings["mask_truncated"])
         sampler.GroupSampler.deadline_s = settings["step_deadline_s"]
         trainer_base.ReplayBuffer = sampler.GroupSampler
         trainer_base.TRAINER_REGISTRY["sync"] = Trainer  # the name stays "sync": verl branches on it

@@ -20,7 +20,7 @@ class Scored:
         components: Component name → score, None where unscored.
         status: How the rollout ended.
         gate: Name of the gate that closed, or None.
-        facts: What the hacking panel reads of the text (`reward/panel.py`).
+        facts: What the hacking panel (`reward/panel.py`) and the watch (`watch.py`) read of the text.
     """
 
     reward: float | None
