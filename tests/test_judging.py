@@ -41,8 +41,9 @@ def row(item: Item = ITEM) -> dict:
 
 
 def score(fake: Fake, texts: list[str], judges: dict | None = None, **endpoint) -> list:
+    reward, truncated = endpoint.pop("reward", RULES), endpoint.pop("truncated", False)
     settings = {
-        "reward": RULES,
+        "reward": reward,
         "judges": {"judges": judges or {"helpfulness": {}}},
         "endpoint": {"base_url": fake.base_url, "model": "fake", "backoff_s": 0.01, **endpoint},
         "max_response_tokens": 200,
@@ -50,7 +51,7 @@ def score(fake: Fake, texts: list[str], judges: dict | None = None, **endpoint) 
     scorer = load("rl_align.engine.judging:responder", settings)
 
     async def all_of_them():
-        return await asyncio.gather(*(scorer(row(), text, 50, False) for text in texts))
+        return await asyncio.gather(*(scorer(row(), text, 50, truncated) for text in texts))
 
     return asyncio.run(all_of_them())
 
@@ -72,9 +73,19 @@ def test_a_judges_verdict_is_a_component_and_a_gap_to_the_rule():
 
 
 def test_a_judge_is_not_asked_where_a_gate_has_closed():
+    """Each text has an answer and a risk assessment, about which a judge would be asked if the gate were open."""
+    unformed = RIGHT.replace("<think>\nAn ordinary request.\n</think>\n", "")
     with Fake(verdict("5")) as fake:
-        (scored,) = score(fake, ["no structure"])
-    assert fake.counts["requests"] == 0 and scored.reward == 0.0 and scored.gate == "format"
+        for reward, gate, truncated in ((RULES, "format", False), (RULES, "truncated", True)):
+            (scored,) = score(fake, [RIGHT if truncated else unformed], reward=reward, truncated=truncated)
+            assert scored.gate == gate and scored.reward <= 0.0
+            assert (
+                scored.facts["judges"]["helpfulness"] | {"asked": 0, "reason": "not_applicable"}
+                == scored.facts["judges"]["helpfulness"]
+            )
+        assert fake.counts["requests"] == 0
+        (open_gate,) = score(fake, [unformed], reward={**RULES, "format_gate": False})
+    assert fake.counts["requests"] == 1 and open_gate.components["judge_helpfulness"] == 1.0
 
 
 def test_equal_texts_are_judged_once():
@@ -93,3 +104,60 @@ def test_an_outage_leaves_no_reward_and_never_a_zero():
 def test_a_key_that_is_not_there_is_missed_at_once():
     with Fake() as fake, pytest.raises(UserError, match="judge_endpoint.api_key_env"):
         score(fake, [RIGHT], api_key_env="NO_SUCH_KEY")
+
+
+JUDGED = {
+    "helpfulness": ({"helpfulness": {}}, json.dumps({"reason": "because", "verdict": "3"}), 0.6),
+    "text": ({"helpfulness": {"output": "text"}}, "It is fine.\nVERDICT: 3", 0.6),
+    "llama_guard": ({"llama_guard": {}}, "safe", 1.0),
+    "guardreasoner": ({"guardreasoner": {}}, "<result>\nRequest: unharmful\nResponse: unharmful\n</result>", 1.0),
+}
+
+
+@pytest.mark.parametrize("name", JUDGED)
+def test_thirty_percent_of_mishaps_cost_samples_and_never_reward(name):
+    """Lock: no reward is 0, or any other than the judge's, for what went wrong on the way; and every text is accounted for."""
+    judges, said, worth = JUDGED[name]
+    texts = [RIGHT.replace("in the drawer.", f"in the drawer. {i}") for i in range(120)]
+    chaos = Chaos.even(0.3, silent=0.0, delay_s=0.02, retry_after_s=0.02)
+    with Fake(Script(answer=lambda _: said, chaos=chaos, seed=1)) as fake:
+        found = score(fake, texts, judges, attempts=2)
+        mishaps = 1 - fake.counts["ok"] / fake.counts["requests"]
+    assert len(found) == 120 and 0.2 < mishaps < 0.4
+    component = f"judge_{next(iter(judges))}"
+    rules = score_without_judges(texts)
+    for scored, (paid, weight) in zip(found, rules, strict=True):
+        if scored.status is Status.JUDGE_UNSCORED:
+            assert scored.reward is None and scored.components[component] is None
+            assert scored.facts["judges"][next(iter(judges))]["reason"] in {
+                "connection",
+                "rate_limited",
+                "server",
+                "bad_output",
+                "truncated",
+            }
+        else:
+            assert scored.status is Status.OK and scored.components[component] == worth
+            assert scored.reward == pytest.approx((paid * weight + worth) / (weight + 1))
+    assert sum(s.status is Status.JUDGE_UNSCORED for s in found) < 40, "most mishaps are cured by another try"
+
+
+def score_without_judges(texts: list[str]) -> list[tuple[float, float]]:
+    """What the rules pay, and their weight."""
+    scorer = load("rl_align.engine.scoring:responder", {"reward": RULES, "max_response_tokens": 200})
+    return [(scorer(row(), text, 50, False).reward, sum(RULES["weights"].values())) for text in texts]
+
+
+@pytest.mark.parametrize("name", ["text", "llama_guard"])
+def test_garbage_in_place_of_an_answer_is_asked_for_again_and_forgotten(name, tmp_path):
+    judges, said, worth = JUDGED[name]
+    garbage = ["upstream connect error or disconnect/reset before headers"] * 3
+    kept = {"cache": str(tmp_path / "cache.sqlite")}
+    judges = {key: {**cfg, "fence_key_file": str(tmp_path / "key")} for key, cfg in judges.items()}
+    with Fake(Script(answer=lambda _: garbage.pop() if garbage else said)) as fake:
+        (lost,) = score(fake, [RIGHT], judges, **kept)
+        (found,) = score(fake, [RIGHT], judges, **kept)
+        assert fake.counts["requests"] == 4
+        (again,) = score(fake, [RIGHT], judges, **kept)
+    assert lost.status is Status.JUDGE_UNSCORED and found.components == again.components and found.reward is not None
+    assert fake.counts["requests"] == 4, "and what could be used is kept"

@@ -107,7 +107,8 @@ def run(
     with ray_cluster(engine, folder), ExitStack() as stack:
         if partner is not None:
             url, settings["partner_actor"] = stack.enter_context(serve(partner))
-            settings["scorer_settings"] |= {"endpoint": {**scorer_settings["endpoint"], "base_url": url, "model": partner.name}}
+            own = {"base_url": url, "model": partner.name, "identity": partner.identity}
+            settings["scorer_settings"] |= {"endpoint": {**scorer_settings["endpoint"], **own}}
         runner = ray.remote(TaskRunner).options(num_cpus=1, name="rl_align_grpo").remote()
         follow = Follow(folder, stage)
         failed_before = failures_log(folder).stat().st_size if failures_log(folder).exists() else 0
