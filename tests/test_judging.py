@@ -9,10 +9,13 @@ import json
 import pytest
 from PIL import Image
 
+from reward.instruments import instrument_of
 from reward.label import write_label
+from reward.panel import read
 from rl_align.endpoints.chaos import Chaos
 from rl_align.endpoints.fake import Fake, Script
 from rl_align.engine.scoring import load
+from rl_align.engine.watch import Watch
 from rl_align.errors import UserError
 from rl_align.schema import Behaviour, Item, Status
 from rl_align.transcript.responder import render_response
@@ -42,16 +45,17 @@ def row(item: Item = ITEM) -> dict:
 
 def score(fake: Fake, texts: list[str], judges: dict | None = None, **endpoint) -> list:
     reward, truncated = endpoint.pop("reward", RULES), endpoint.pop("truncated", False)
+    heldout, step = endpoint.pop("heldout", {}), endpoint.pop("step", 1)
     settings = {
         "reward": reward,
-        "judges": {"judges": judges or {"helpfulness": {}}},
+        "judges": {"judges": judges or {"helpfulness": {}}, "heldout": heldout},
         "endpoint": {"base_url": fake.base_url, "model": "fake", "backoff_s": 0.01, **endpoint},
         "max_response_tokens": 200,
     }
     scorer = load("rl_align.engine.judging:responder", settings)
 
     async def all_of_them():
-        return await asyncio.gather(*(scorer(row(), text, 50, truncated) for text in texts))
+        return await asyncio.gather(*(scorer({**row(), "global_steps": step}, text, 50, truncated) for text in texts))
 
     return asyncio.run(all_of_them())
 
@@ -161,3 +165,51 @@ def test_garbage_in_place_of_an_answer_is_asked_for_again_and_forgotten(name, tm
         (again,) = score(fake, [RIGHT], judges, **kept)
     assert lost.status is Status.JUDGE_UNSCORED and found.components == again.components and found.reward is not None
     assert fake.counts["requests"] == 4, "and what could be used is kept"
+
+
+def second_judge(fake: Fake, **settings) -> dict:
+    return {
+        "judges": {"helpfulness": {}},
+        "endpoint": {"base_url": fake.base_url, "model": "other", "attempts": 1},
+        "every": 10,
+        **settings,
+    }
+
+
+def test_a_second_judge_shows_what_the_first_one_misses_and_pays_nothing():
+    """The first judge is pleased, the second one is not: the reward is the first one's, the gap the panel's."""
+    with Fake(verdict("5")) as pleased, Fake(verdict("1")) as strict:
+        (alone,) = score(pleased, [RIGHT])
+        (scored,) = score(pleased, [RIGHT], heldout=second_judge(strict, share=1.0), step=20)
+        (between,) = score(pleased, [RIGHT], heldout=second_judge(strict, share=1.0), step=21)
+        (gated,) = score(pleased, ["no structure"], heldout=second_judge(strict, share=1.0), step=20)
+        assert strict.counts["requests"] == 1, "every ten steps, and not where a gate has closed"
+    assert scored.reward == between.reward == alone.reward and scored.components == alone.components
+    assert scored.facts["judge_gaps"]["helpfulness_heldout"] == pytest.approx(0.8)
+    assert scored.facts["judges"]["helpfulness_heldout"]["label"] == "1"
+    assert "helpfulness_heldout" not in between.facts["judge_gaps"] | gated.facts["judge_gaps"]
+    values = read([{**s.facts, "group": "g", "text": "t"} for s in (scored, between)])
+    assert values["panel/judge_gap/helpfulness_heldout"] == pytest.approx(0.8)
+    assert (
+        "pays" in instrument_of("panel/judge_gap/helpfulness_heldout").means != instrument_of("panel/judge_gap/helpfulness").means
+    )
+
+
+def test_a_second_judge_reads_its_share_of_the_texts_and_always_the_same():
+    texts = [RIGHT.replace("in the drawer.", f"in the drawer. {i}") for i in range(100)]
+    asked = []
+    for _ in range(2):
+        with Fake(verdict("5")) as first, Fake(verdict("5")) as second:
+            found = score(first, texts, heldout=second_judge(second, share=0.3), step=10)
+        asked.append(["helpfulness_heldout" in s.facts["judges"] for s in found])
+    assert asked[0] == asked[1] and 15 < sum(asked[0]) < 45
+
+
+def test_a_second_judge_that_is_down_costs_nothing_but_its_own_opinion():
+    with Fake(verdict("5")) as first, Fake(Script(chaos=Chaos(server_error=1.0))) as dead:
+        heldout = second_judge(dead, share=1.0)
+        scored = score(first, [RIGHT, RIGHT + " "], heldout=heldout, step=10)
+    assert [s.status for s in scored] == [Status.OK] * 2 and "helpfulness_heldout" not in scored[0].facts["judge_gaps"]
+    watch = Watch.of({"judges": {}, "scorer_settings": {"judges": {"heldout": heldout}}})
+    watch.add({f"g_{i}_0": {"status": "ok", "reward": s.reward, "facts": s.facts} for i, s in enumerate(scored)})
+    assert watch.take()["judge/helpfulness_heldout/unscored_share"] == 1.0, "counted, and no reason to stop"

@@ -7,12 +7,14 @@ train on whatever is left, or on nothing at all, so it stops and says why; the s
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from statistics import fmean
 from typing import Any
 
 from rl_align.errors import EngineFailed
 from rl_align.schema import Status
+
+from .judging import HELDOUT
 
 #: How a rollout ends whose target did not answer.
 LOST = {Status.PARTNER_ERROR.value, Status.TIMEOUT.value}
@@ -54,12 +56,18 @@ class Watch:
         judges: Preset → its settings: `max_unscored_share`, `min_calls`, `window`.
         target: The target's: `max_failed_share`, `min_calls`, `window`; None where no target is asked.
         address: Where the target is asked, for the error.
+        heldout: Further judges, whose outages are counted and stop nothing: no reward is theirs.
     """
 
     def __init__(
-        self, judges: Mapping[str, Mapping[str, Any]], target: Mapping[str, Any] | None = None, address: str = "its endpoint"
+        self,
+        judges: Mapping[str, Mapping[str, Any]],
+        target: Mapping[str, Any] | None = None,
+        address: str = "its endpoint",
+        heldout: Collection[str] = (),
     ):
         self._judges = {name: _window(cfg, "max_unscored_share") for name, cfg in judges.items()}
+        self._judges |= {name: Window(1.0, 1, 1) for name in heldout}
         self._target = _window(target, "max_failed_share") if target else None
         self._address = address
         #: What was told of the texts of this step, by key: dynamic sampling reads them before the batch is there.
@@ -71,7 +79,8 @@ class Watch:
         """As the engine's own part of the configuration says (`rl_align` in verl's)."""
         scorer = settings.get("scorer_settings") or {}
         address = (scorer.get("endpoint") or {}).get("base_url") or "its endpoint"
-        return cls(settings.get("judges") or {}, scorer.get("target"), address)
+        heldout = ((scorer.get("judges") or {}).get("heldout") or {}).get("judges") or ()
+        return cls(settings.get("judges") or {}, scorer.get("target"), address, [f"{name}{HELDOUT}" for name in heldout])
 
     def add(self, told: Mapping[str, Mapping[str, Any]]) -> None:
         """Counts texts that were not counted in this step yet.
