@@ -33,7 +33,7 @@ class Flaky:
     def __init__(self, fails):
         self.fails, self.calls, self.under_way, self.most = fails, 0, 0, 0
 
-    async def complete(self, messages, sampling=None, *, schema=None, version="", sample=0):
+    async def complete(self, messages, sampling=None, *, schema=None, version="", sample=0, usable=None):
         self.calls, self.under_way = self.calls + 1, self.under_way + 1
         number, self.most = self.calls, max(self.most, self.under_way)
         try:

@@ -16,7 +16,7 @@ from reward.judges.preset import Preset, Setting
 from reward.judges.types import Ballot, Failure, JudgeUnscored, JudgeVerdict, Opinion, Request, Shown, Usage, Why, unscored
 from reward.judges.untrusted import MARK
 from reward.judges.votes import decide
-from rl_align.endpoints.types import Completer, EndpointError, Sampling
+from rl_align.endpoints.types import Completer, Completion, EndpointError, Sampling
 from rl_align.policy.catalogue import Catalogue
 from rl_align.schema import Item
 
@@ -73,9 +73,13 @@ async def _vote(
     preset: Preset, request: Request, completer: Completer, config: JudgeConfig, sample: int
 ) -> tuple[Ballot | Failure, Usage]:
     sampling = Sampling(config.temperature, config.top_p, config.max_tokens, config.seed)
+
+    def usable(completion: Completion) -> bool:
+        return isinstance(preset.read(completion), Ballot)
+
     try:
         completion = await completer.complete(
-            request.messages, sampling, schema=request.schema, version=request.version, sample=sample
+            request.messages, sampling, schema=request.schema, version=request.version, sample=sample, usable=usable
         )
     except EndpointError as error:
         return Failure(Why(error.reason.value), str(error)), Usage.of(None, failed=True)

@@ -13,7 +13,7 @@ from .images import Digests
 from .types import EndpointError, FailureReason, Message, Sampling
 
 #: Changes whenever equal calls would be sent differently, so that old answers are not taken for new ones.
-_FORMAT = 1
+_FORMAT = 2
 
 _TEXT = {"type", "text"}
 _IMAGE = {"type", "image_url"}
@@ -36,14 +36,15 @@ class Keys:
     """Keys of the calls of one endpoint.
 
     Args:
-        cfg: Whose address, model, form of request and further fields are part of every key.
+        cfg: Whose address (or `identity` in its place), model, form of request and further fields are part of every key.
         image_urls: Take http(s) URLs of images too, by their text.
     """
 
     def __init__(self, cfg: EndpointConfig, image_urls: bool = False):
         self._digests = Digests()
         self._image_urls = image_urls
-        fixed = [_FORMAT, cfg.base_url.rstrip("/"), cfg.model, cfg.structured.value, cfg.extra]
+        place = ["address", cfg.base_url.rstrip("/")] if cfg.identity is None else ["identity", cfg.identity]
+        fixed = [_FORMAT, place, cfg.model, cfg.structured.value, cfg.extra]
         self._prefix = hashlib.sha256(encode(fixed).encode("ascii"))
 
     def key(

@@ -186,6 +186,9 @@ class TargetConfig:
         seed: Of its sampling; the endpoint adds the index of the sample.
         system: System message in front of the prompt; None for none. The project's own responders are asked with theirs.
         special_tokens: Texts that the target's tokenizer treats as more than text; a rewrite that spells them is made harmless.
+        max_failed_share: Above this share of rewrites that it did not answer the run stops with an error.
+        min_calls: Rewrites before the share counts.
+        window: Latest rewrites that the share is taken over.
     """
 
     samples: int = 1
@@ -195,9 +198,12 @@ class TargetConfig:
     seed: int = 0
     system: Optional[str] = RESPONDER_SYSTEM  # noqa: UP045 (OmegaConf reads the annotation at run time)
     special_tokens: list[str] = field(default_factory=list)
+    max_failed_share: float = 0.5
+    min_calls: int = 64
+    window: int = 256
 
     def __post_init__(self) -> None:
-        for key in ("samples", "max_tokens"):
+        for key in ("samples", "max_tokens", "min_calls"):
             if getattr(self, key) < 1:
                 raise UserError(f"is {getattr(self, key)}", where=f"target.{key}", expected="1 or more")
         if self.temperature < 0:
@@ -205,6 +211,10 @@ class TargetConfig:
         if self.samples > 1 and self.temperature == 0:
             what = f"{self.samples} samples at temperature 0 are one sample"
             raise UserError(what, where="target.samples", fix="set target.temperature above 0")
+        if not 0 <= self.max_failed_share <= 1:
+            raise UserError(f"is {self.max_failed_share}", where="target.max_failed_share", expected="a share between 0 and 1")
+        if self.window < self.min_calls:
+            raise UserError(f"is {self.window}", where="target.window", expected=f"{self.min_calls} (target.min_calls) or more")
 
 
 @dataclass

@@ -17,6 +17,7 @@ from rl_align.runfiles.lock import WORKER, engine_lock
 from . import env, verl_config
 from .config import EngineConfig, EpisodeConfig, GRPOConfig, Platform
 from .failures import engine_failure, failures_log
+from .groups import Rule
 from .model_server import Served, serve
 from .progress import Follow
 
@@ -106,7 +107,8 @@ def run(
     with ray_cluster(engine, folder), ExitStack() as stack:
         if partner is not None:
             url, settings["partner_actor"] = stack.enter_context(serve(partner))
-            settings["scorer_settings"] |= {"endpoint": {**scorer_settings["endpoint"], "base_url": url, "model": partner.name}}
+            own = {"base_url": url, "model": partner.name, "identity": partner.identity}
+            settings["scorer_settings"] |= {"endpoint": {**scorer_settings["endpoint"], **own}}
         runner = ray.remote(TaskRunner).options(num_cpus=1, name="rl_align_grpo").remote()
         follow = Follow(folder, stage)
         failed_before = failures_log(folder).stat().st_size if failures_log(folder).exists() else 0
@@ -204,8 +206,7 @@ class TaskRunner:
         rollout_server.register()
         if settings["early"]:
             trainer_base.LLMServerManager = EarlyServerManager
-        sampler.GroupSampler.estimator = settings["estimator"]
-        sampler.GroupSampler.weights = settings["weights"]
+        sampler.GroupSampler.rule = Rule(settings["estimator"], settings["weights"], settings["mask_truncated"])
         sampler.GroupSampler.deadline_s = settings["step_deadline_s"]
         trainer_base.ReplayBuffer = sampler.GroupSampler
         trainer_base.TRAINER_REGISTRY["sync"] = Trainer  # the name stays "sync": verl branches on it

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ from pathlib import Path
 from rl_align.endpoints.serving import HOST, free_ports, serving
 from rl_align.endpoints.serving_config import ServerConfig
 from rl_align.errors import EngineFailed, UserError
+from rl_align.runfiles.manifest import hash_files
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,18 @@ class Served:
     model: Path
     cfg: ServerConfig
     logs: Path
+
+    @property
+    def identity(self) -> str:
+        """What answers, for the cache of its answers (`EndpointConfig.identity`).
+
+        A digest over the content of every file of the model (weights, tokenizer, templates) and the settings that change what it
+        says: a server that comes back on another port is the same one, and a model that was trained again in the same folder is
+        another. Sizes and times would not do: a copied run keeps neither, and weights that were trained again keep their size. It
+        costs one reading of the model's files, which every stage spends on its inputs anyway.
+        """
+        told = [hash_files(self.model), self.cfg.dtype, self.cfg.extra]
+        return f"served:{hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()}"
 
 
 class ModelServer:

@@ -15,9 +15,9 @@ from reward.credit import Credit
 from rl_align.runfiles.atomic import append_line, write_text
 from rl_align.runfiles.ledger import Ledger
 
-from .judge_watch import JudgeWatch
 from .panel import Panel
 from .progress import Progress
+from .watch import Watch
 
 #: verl's name of a part of a step → ours.
 PARTS = {
@@ -59,7 +59,7 @@ class StepRecord:
         self._begun = time.time()
         self._logged: float | None = None
         self._panel = Panel(settings)
-        self._judges = JudgeWatch(dict(settings.get("judges") or {}))
+        self.watch = Watch.of(settings)
 
     def ready(self) -> None:
         """Marks the moment at which the engine is ready to take its first step."""
@@ -71,7 +71,8 @@ class StepRecord:
     def credited(self, step: int, keys: Sequence[str], told: Sequence[Any], credit: Credit, metrics: dict) -> None:
         """Takes a batch's rewards and advantages; adds our metrics to the step's."""
         metrics |= summarise(told, credit) | self._panel.read(keys, told, credit)
-        metrics |= self._judges.read(text.get("facts", {}) for text, row in zip(told, credit.rows, strict=True) if row)
+        self.watch.add({key: text for key, text, row in zip(keys, told, credit.rows, strict=True) if row})
+        metrics |= self.watch.take()
         self._step = {"step": step, "keys": list(keys), "told": list(told), "credit": credit}
 
     def log(self, data: Mapping[str, Any], step: int) -> None:
@@ -193,6 +194,7 @@ def summarise(told: Sequence[Any], credit: Credit) -> dict[str, float]:
         "credit/unscored": sum(row.reward is None for _, row, _ in rows),
         "credit/lonely_groups": credit.lonely_groups,
         "credit/flat_groups": credit.flat_groups,
+        "credit/not_finite": credit.not_finite,
     }
     rewards = [row.reward for _, row, _ in rows if row.reward is not None]
     if rewards:

@@ -32,6 +32,7 @@ class Trainer(PPOTrainerSync):
             raise ValueError("algorithm.use_kl_in_reward is not supported: use grpo.kl_coef, the KL term in the loss")
         self.settings = config.rl_align
         self.record = StepRecord(self.settings)
+        self.replay_buffer.watch = self.record.watch  # what dynamic sampling throws away is counted, too
         self._save_due = False
         self._bypass = bool(config.algorithm.rollout_correction.bypass_mode)
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from reward.judges.batch import Case, Tally, judge_all
-from reward.judges.calibration import cohen_kappa, expected_calibration_error, length_bias
+from reward.judges.calibration import cohen_kappa, expected_calibration_error, length_bias, position_bias
 from reward.judges.config import JudgeConfig
 from reward.judges.preset import Preset
+from reward.judges.presets import preference
 from reward.judges.types import JudgeVerdict
 from rl_align.config import load_config
 from rl_align.endpoints.client import Endpoint
@@ -42,6 +43,11 @@ class CalibrateConfig:
     judge: JudgeConfig = field(default_factory=JudgeConfig)
 
 
+#: What a calibration error means, under every table that shows one.
+ECE = (
+    "ECE: how far the confidence of a verdict, the share of its votes that agree with it, is from the share of right labels. "
+    "One vote always agrees with itself, so with one vote ECE is the share of wrong labels."
+)
 #: A verdict is good when its score is at least this.
 GOOD = 0.5
 
@@ -60,18 +66,22 @@ def calibrate(preset: Preset, cases: Sequence[Labelled], judge: JudgeConfig, end
     Returns:
         preset, model, prompt (its version), n, scored, unscored (reason → cases), accuracy (exact label), good (precision,
         recall, F1 of verdicts at `GOOD` or above) and bad (the same of those below: finding harm is what some judges are for),
-        kappa (weighted where labels are ordered), ece (confidence = agreement of the votes), length_bias; each with its interval.
+        kappa (weighted where labels are ordered), ece (see `ECE`), length_bias, and of a judge that compares two answers
+        position, what exchanging them does; None of any other. Each with its interval.
 
     Raises:
         JudgeOutage: Too many opinions have failed.
         UserError: A setting that cannot work.
     """
 
-    async def ask() -> list[Any]:
-        async with Endpoint(endpoint, "judge_endpoint") as client:
-            return await judge_all(preset, [c.case for c in cases], client, judge, Tally(preset.name, judge))
+    tally, straight = Tally(preset.name, judge), [c.case for c in cases]
+    exchanged = [Case(*preference.swapped(c.item, c.response)) for c in straight if preset is preference.PRESET]
 
-    opinions = asyncio.run(ask())
+    async def ask() -> tuple[list[Any], list[Any]]:
+        async with Endpoint(endpoint, "judge_endpoint") as client:
+            return tuple([await judge_all(preset, some, client, judge, tally) for some in (straight, exchanged)])
+
+    opinions, others = asyncio.run(ask())
     scores = [o.score if isinstance(o, JudgeVerdict) else None for o in opinions]
     truth = [preset.labels[c.label] for c in cases]
     told = confusion([None if s is None else s >= GOOD for s in scores], [t >= GOOD for t in truth])
@@ -92,6 +102,7 @@ def calibrate(preset: Preset, cases: Sequence[Labelled], judge: JudgeConfig, end
         "kappa": _plain(cohen_kappa([o.label for o, _ in known], [c.label for _, c in known], order, 1 if order else 0)),
         "ece": expected_calibration_error([o.agreement for o, _ in known], exact),
         "length_bias": _plain(length_bias([o.score for o, _ in known], [preset.labels[c.label] for _, c in known], lengths)),
+        "position": _position(opinions, others) if exchanged else None,
     }
 
 
@@ -101,7 +112,8 @@ def calibrate_file(path: str | Path, name: str, overrides: Sequence[str] = (), o
     Args:
         path: Rows with `id`, `prompt`, `answer` (a responder's transcript, or an answer alone) and `label`, one of the preset's;
             where known `expected` (behaviours), `reference`, `policy` ("name (Rule n)"), `image` (a path beside the file),
-            `category` and `safety_warning` (what some judges of benchmarks read).
+            `category` and `safety_warning` (what some judges of benchmarks read). The preset `preference` compares the
+            reference, which stands first, with the answer.
         name: The preset.
         overrides: `endpoint.key=value` and `judge.key=value`.
         out: Where the figures are written as JSON, beside those of other presets of the same judge; what an evaluation takes as
@@ -172,20 +184,35 @@ def _case(row: Mapping[str, Any], question: Preset, catalogue: Catalogue, path: 
 def table(results: Sequence[dict[str, Any]]) -> str:
     """The results as Markdown."""
     lines = [
-        "| judge | cases | unscored | exact label | precision | recall | F1 | κ | length bias |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| judge | cases | unscored | exact label | precision | recall | F1 | κ | ECE | length bias |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for r in results:
         good = [_shown(r["good"][name]) for name in ("precision", "recall", "f1")]
-        accuracy = "–" if r["accuracy"] is None else f"{r['accuracy']:.3f}"
+        accuracy, ece = ("–" if r[name] is None else f"{r[name]:.3f}" for name in ("accuracy", "ece"))
         unscored = sum(r["unscored"].values())
-        cells = [r["preset"], r["n"], unscored, accuracy, *good, _shown(r["kappa"]), _shown(r["length_bias"])]
+        cells = [r["preset"], r["n"], unscored, accuracy, *good, _shown(r["kappa"]), ece, _shown(r["length_bias"])]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
+    lines += ["", ECE]
+    for r in results:
+        if position := r["position"]:
+            lines.append(
+                f"Position ({r['preset']}): {_shown(position['consistency'])} of the pairs have the same winner in both orders; "
+                f"the first answer won whichever it was {position['first']} times, the second {position['second']} times "
+                f"(p = {position['p_value']:.2g} of such a lean without a bias)."
+            )
     return "\n".join(lines)
 
 
 def _figures(told: Confusion) -> dict[str, Any]:
     return {name: _plain(of(told)) for name, of in (("precision", precision), ("recall", recall), ("f1", f1))}
+
+
+def _position(straight: Sequence[Any], exchanged: Sequence[Any]) -> dict[str, Any]:
+    labels = [[o.label if isinstance(o, JudgeVerdict) else "" for o in opinions] for opinions in (straight, exchanged)]
+    pairs = [(preference.POSITIONS[a], preference.POSITIONS[b]) for a, b in zip(*labels, strict=True) if a and b]
+    bias = position_bias(pairs)
+    return {"consistency": _plain(bias.consistency), "first": bias.first, "second": bias.second, "p_value": bias.p_value}
 
 
 def _plain(estimate: Estimate) -> dict[str, float | None]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Optional
 
 from reward.config import EARNINGS, Composition, RewardConfig, check_paid
-from reward.judges.config import JudgesConfig
+from reward.judges.config import JudgesConfig, check_heldout
 from reward.judges.presets import chosen
 from reward.panel import PanelConfig
 from rl_align.data.sources.mix import RealInputsConfig
@@ -197,6 +197,7 @@ def _check_judges(config: RunConfig) -> None:
     weighed = [name for name, (_, judge) in chosen(config.judges).items() if judge.weight]
     if not weighed:
         check_paid("reward.weights", vars(config.reward.weights), EARNINGS)
+    check_heldout(config.judges, config.judge_endpoint)
     if not config.judges.judges:
         return
     if config.cotrain.mode is Mode.shared:

@@ -127,7 +127,8 @@ class Run:
         c = self.config
         if not c.judges.judges:
             return [], []
-        asked = [asdict(c.judges), c.judge_endpoint.model, plain(c.judge_endpoint)["structured"]]
+        paying = {name: value for name, value in asdict(c.judges).items() if name != "heldout"}
+        asked = [paying, c.judge_endpoint.model, plain(c.judge_endpoint)["structured"]]
         return asked, [Path(c.judge_model)] if c.judge_model else []
 
     def responders(self) -> dict[str, Path]:
@@ -366,12 +367,17 @@ class Run:
         if not config.judges.judges:
             return SCORER, {}, None
         key, cache = str(self.folder / "judge.key"), str(self.folder / "judge-cache.sqlite")
-        judges = {n: replace(judge, fence_key_file=judge.fence_key_file or key) for n, judge in config.judges.judges.items()}
-        endpoint = replace(config.judge_endpoint, cache=config.judge_endpoint.cache or cache)
+        held = config.judges.heldout
+        paying, second = (
+            {name: replace(judge, fence_key_file=judge.fence_key_file or key) for name, judge in judges.items()}
+            for judges in (config.judges.judges, held.judges)
+        )
+        endpoint, other = (replace(e, cache=e.cache or cache) for e in (config.judge_endpoint, held.endpoint))
+        judges = replace(config.judges, judges=paying, heldout=replace(held, judges=second, endpoint=other))
         served = None
         if config.judge_model is not None:
             served = Served("judge", Path(config.judge_model).absolute(), config.judge_server, self.folder / "logs" / "judge")
-        return JUDGED, {"judges": plain(replace(config.judges, judges=judges)), "endpoint": plain(endpoint)}, served
+        return JUDGED, {"judges": plain(judges), "endpoint": plain(endpoint)}, served
 
     def evaluate(self, out: Path | None = None) -> None:
         """Every model on every held-out split → `eval/`, or `out`."""

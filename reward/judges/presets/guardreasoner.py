@@ -87,6 +87,8 @@ class GuardReasoner:
 
     def read(self, completion: Completion) -> Ballot | Failure:
         """The vote: the label of the response."""
+        if completion.finish_reason == "length" and "</result>" not in completion.text.lower():
+            return unreadable(completion)  # the last line may be a draft
         result = read_result(completion.text)
         if result is not None and result.response:
             said = [f"{task} {label}" for task, label in (("request", result.request), ("completion", result.completion)) if label]
