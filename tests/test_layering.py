@@ -32,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "models": BELOW,
     "synthesis": BELOW | NOUNS | {"endpoints", "data", "reward"},
     "engine": BELOW | NOUNS | {"endpoints", "data", "reward", "models"},
-    "eval": BELOW | NOUNS | {"endpoints", "pictograms", "data", "reward", "models"},
+    "eval": BELOW | NOUNS | {"endpoints", "pictograms", "data", "reward", "models", "guard"},
     "guard": BELOW | NOUNS | {"endpoints", "reward"},
 }
 ALLOWED["report"] = BELOW | NOUNS | {"pictograms", "data", "reward", "synthesis", "engine", "eval", "guard"}
