@@ -208,6 +208,7 @@ def test_mistakes_of_the_person_are_said_before_anything_is_asked():
         refuse_if_flagged(prompt="refusal.v1")
     with pytest.raises(UserError, match="role 'guard'.*--model-role guard=.*-S guard_model="):
         run(refuse_if_flagged(on_failure="open"), Scripted("Yes."))
+    assert (run.record["status"], run.record["failure"]["role"]) == ("failed", "refuse_if_flagged")
     with pytest.raises(UserError, match="no user turn"):
         run(self_reminder(), Scripted("Yes."), turns()[:1])
     with pytest.raises(UserError, match="expected rapidocr"):

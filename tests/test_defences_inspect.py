@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -10,10 +11,12 @@ from guarding import transcript
 from inspect_ai import Task
 from inspect_ai import eval as inspect_eval
 from inspect_ai.dataset import MemoryDataset, Sample
+from inspect_ai.model import get_model
 from inspect_ai.solver import SolverSpec
-from inspect_ai.util import registry_create
+from inspect_ai.util import registry_create, registry_info
 
 import rl_align.eval.registry as registry
+from rl_align.endpoints.fake import Fake, Script
 from rl_align.eval.defences.costs import records, summarise
 from rl_align.eval.defences.ecso import ecso
 from rl_align.eval.defences.guard import guard
@@ -65,13 +68,16 @@ def mini(solver=None, **settings):
 def test_every_defence_has_a_name_that_inspect_finds(tmp_path):
     """As `inspect eval … --solver rl_align/<name> -S …`."""
     assert set(DEFENCES) <= set(registry.__all__)
+    names = {name: registry_info(getattr(registry, name)).name for name in DEFENCES}
+    # Without the package's name where the tests' own folder, as pytest puts it first, is no installed package to Inspect.
+    assert set(names.values()) in ({f"rl_align/{name}" for name in DEFENCES}, set(DEFENCES))
     for name in set(DEFENCES) - {"ocr_guard"}:  # which needs its package
-        assert callable(registry_create("solver", f"rl_align/{name}")), name
+        assert callable(registry_create("solver", names[name])), name
     mine = tmp_path / "mine.md"
     mine.write_text("Mind: {{prompt}}")
     target = Scripted("A square.")
-    log = evaluate(tmp_path, mini(), target, SolverSpec("rl_align/self_reminder", {}, {"prompt": str(mine), "seed": 1}))
-    assert log.status == "success" and log.plan.steps[0].solver == "rl_align/self_reminder"
+    log = evaluate(tmp_path, mini(), target, SolverSpec(names["self_reminder"], {}, {"prompt": str(mine), "seed": 1}))
+    assert log.status == "success" and log.plan.steps[0].solver == names["self_reminder"]
     assert target.seen[0][-1].text == "Mind: What is this?" and target.configs[0].seed is not None
 
 
@@ -135,6 +141,16 @@ def test_a_guard_that_is_down_ends_in_an_error_and_not_in_a_score(world, tmp_pat
 def test_a_missing_partner_is_said_with_what_to_do(tmp_path):
     log = evaluate(tmp_path, mini(refuse_if_flagged()), Scripted("Yes."))
     assert log.status == "error" and "--model-role guard=" in log.error.message
+
+
+def test_a_partner_that_inspect_keeps_answers_in_the_next_evaluation_too():
+    """Lock: its connections belonged to the loop of the one before."""
+    with Fake(Script(answer=lambda body: "safe")) as endpoint:
+        for _ in range(2):
+            model = get_model("rl_align/watch", base_url=endpoint.base_url)
+            assert asyncio.run(model.generate("What is this?")).completion == "safe"
+        assert model is get_model("rl_align/watch", base_url=endpoint.base_url) and endpoint.counts["ok"] == 2
+        asyncio.run(model.api.aclose())
 
 
 def test_the_target_can_guard_itself(tmp_path):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import weakref
 from typing import Any
 
 import aiohttp
@@ -77,6 +78,7 @@ class VLLMChat(ModelAPI):
         self.timeout_s, self.attempts, self.backoff_s, self.retry_busy = timeout_s, attempts, backoff_s, retry_busy
         self.plain = _PLAIN_SAMPLING if sampling == "vllm" else {}
         self._session: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def generate(
         self, input: list[ChatMessage], tools: list[ToolInfo], tool_choice: ToolChoice, config: GenerateConfig
@@ -131,6 +133,10 @@ class VLLMChat(ModelAPI):
             self._session = None
 
     def _open(self) -> aiohttp.ClientSession:
+        loop = asyncio.get_running_loop()
+        if self._session is not None and self._loop is not loop:
+            # Inspect keeps models that a solver asks for, and an evaluation has a loop of its own.
+            _abandon(self._session)
         if self._session is None or self._session.closed:
             headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
             self._session = aiohttp.ClientSession(
@@ -139,6 +145,9 @@ class VLLMChat(ModelAPI):
                 timeout=aiohttp.ClientTimeout(total=self.timeout_s),
                 headers=headers,
             )
+            self._loop = loop
+            # Nobody closes such models, and aiohttp complains at the interpreter's end.
+            weakref.finalize(self, _abandon, self._session)
         return self._session
 
     def _body(self, messages: list[ChatMessage], config: GenerateConfig) -> dict[str, Any]:
@@ -170,6 +179,17 @@ def _asked_pause(header: str | None, pause: float) -> float:
         return max(pause, float(header or 0))
     except ValueError:
         return pause
+
+
+def _abandon(session: aiohttp.ClientSession) -> None:
+    """Closes what belongs to a loop that no longer runs, where nothing can be awaited."""
+    closing = session.close()
+    try:
+        closing.send(None)
+    except (StopIteration, RuntimeError):
+        pass
+    finally:
+        closing.close()
 
 
 def _content(message: ChatMessage) -> str | list[dict[str, Any]]:

@@ -191,6 +191,7 @@ def defended(
         except Exception as error:
             if not ends_the_sample(error):
                 ledger.status = Status.failed
+                ledger.failure = ledger.failure or {"role": name, "reason": "error", "detail": bounded(repr(error), 600)}
             raise
         finally:
             # Also on the way out of a sample that ends here: what was spent was spent.

@@ -1,8 +1,8 @@
 """The other models of a defence: who plays guard, detector, rewriter or scorer.
 
-Inspect's roles say it (`--model-role guard=openai/…`, or `guard="{model: rl_align/name, base_url: http://…/v1}"`), or the solver's
-own arguments (`-S guard_model=rl_align/name -S guard_base_url=http://…/v1`), which win. The model under evaluation guards itself
-only where it is asked to (`-S guard_model=target`). Keys come from the environment, as Inspect's providers read them.
+Inspect's roles say it (`--model-role guard=openai/…`, or `"guard={model: rl_align/name, model_args: {base_url: http://…/v1}}"`), or
+the solver's own arguments (`-S guard_model=rl_align/name -S guard_base_url=http://…/v1`), which win. The evaluated model guards
+itself only where it is asked to (`-S guard_model=target`). Keys come from the environment, as Inspect's providers read them.
 """
 
 from __future__ import annotations
