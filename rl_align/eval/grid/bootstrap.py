@@ -1,7 +1,7 @@
 """Resampled intervals of rates and of their differences: items are drawn with replacement, and seeds are, too.
 
-With several seeds both are crossed, so both are drawn (the pigeonhole bootstrap, Owen 2007): all answers to an item go together, and
-so do all answers of a seed. Everything that is compared is drawn with the same items, which pairs it.
+With several seeds both are crossed, so both are drawn (the pigeonhole bootstrap, Owen 2007): all answers to an item go together,
+and so do all answers of a seed. Everything that is compared is drawn with the same items, which pairs it.
 """
 
 from __future__ import annotations

@@ -67,7 +67,9 @@ class Place:
         return [row for r in self.recorders for row in r.rows.values()]
 
 
-def opened(cell: Cell, out: Path, identity: Mapping[str, Any], asked: Mapping[str, str], answers: int, *, look: bool = False) -> Place:
+def opened(
+    cell: Cell, out: Path, identity: Mapping[str, Any], asked: Mapping[str, str], answers: int, *, look: bool = False
+) -> Place:
     """The cell with the answers that it keeps: those of the same model, defence, settings and seed to the same items.
 
     Args:

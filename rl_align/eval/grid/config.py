@@ -69,7 +69,7 @@ class BenchmarkConfig:
         data: Folder of a local copy, a dataset, or for pictograms a parquet file.
         from_run: Instead of `data`: a split of the run that the matrix names, such as heldout_combinations.
         options: What the task takes (`rl_align.eval.options.Options` and its own). More than one seed needs a temperature.
-        attack: The rate that counts as attack success in comparisons; `1-name` for one minus a rate. By default the benchmark's own.
+        attack: The rate that is attack success in comparisons; `1-name` for one minus a rate. By default the benchmark's own.
         over_refusal: The same for over-refusal.
     """
 

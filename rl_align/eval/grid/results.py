@@ -1,7 +1,7 @@
 """From the rows of all cells to the numbers of a matrix: rates with resampled intervals, comparisons of defences, fronts, costs.
 
-Values are shares in [0, 1]. Intervals are of 95 %: resampled (`bootstrap.py`), and Wilson's where every case counts the same, because
-resampling cannot see what it has never drawn; `how` says which.
+Values are shares in [0, 1]. Intervals are of 95 %: resampled (`bootstrap.py`), and Wilson's where every case counts the same,
+because resampling cannot see what it has never drawn; `how` says which.
 """
 
 from __future__ import annotations
@@ -221,7 +221,8 @@ def _compared(
     both = sorted(first.keys() & second.keys())
     kept = {(seed, id) for seed, id, _ in both}
     pair = [
-        resamples.rate(rate, {s: [r for r in part if (s, r["item_id"]) in kept] for s, part in table.items()}) for table in (base, other)
+        resamples.rate(rate, {s: [r for r in part if (s, r["item_id"]) in kept] for s, part in table.items()})
+        for table in (base, other)
     ]
     difference = Drawn(pair[1].value - pair[0].value, pair[1].draws - pair[0].draws)
     low, high = difference.interval
@@ -233,7 +234,13 @@ def _compared(
     # One answer an item, yes or no, and no weights: then the exact test holds.
     exact = len(base) == 1 and not rate.mean and rate.over is None and len({id for _, id, _ in both}) == len(both)
     p = mcnemar(only_first, only_second) if exact else p_value(difference)
-    told |= {"difference": difference.value, "low": low, "high": high, "test": "McNemar, exact" if exact else "paired bootstrap", "p": p}
+    told |= {
+        "difference": difference.value,
+        "low": low,
+        "high": high,
+        "test": "McNemar, exact" if exact else "paired bootstrap",
+        "p": p,
+    }
     return told | {"only_baseline": only_first, "only_defence": only_second}
 
 

@@ -112,7 +112,9 @@ class Pictograms:
             raise UserError(f"{error}", where=f"{where}.options") from error
         items = read_items(place)
         if strange := next((item for item in items if "cell" not in item.truth or "is_twin" not in item.truth), None):
-            raise UserError(f"{strange.id} is no item of the pictogram world", where=str(place), fix="name the benchmark's own task")
+            raise UserError(
+                f"{strange.id} is no item of the pictogram world", where=str(place), fix="name the benchmark's own task"
+            )
         chosen = by_cells(items, options.limit)
         return cls(chosen, options, tokens, len(items) - len(chosen))
 

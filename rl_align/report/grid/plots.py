@@ -36,7 +36,9 @@ def pareto(found: Mapping[str, Any]) -> bytes | None:
         colour = COLOURS[defences.index(p["defence"]) % len(COLOURS)]
         marker = _MARKERS[models.index(p["model"]) % len(_MARKERS)]
         spread = {"xerr": _arms(x), "yerr": _arms(y)}
-        ax.errorbar(100 * x["value"], 100 * y["value"], **spread, fmt=marker, color=colour, elinewidth=0.6, markersize=7, alpha=0.85)
+        ax.errorbar(
+            100 * x["value"], 100 * y["value"], **spread, fmt=marker, color=colour, elinewidth=0.6, markersize=7, alpha=0.85
+        )
     front = sorted((100 * p["attack"]["value"], 100 * p["over_refusal"]["value"]) for p in points if p["front"])
     ax.plot(*zip(*front, strict=True), color="#999999", linewidth=1, linestyle="--", zorder=0)
     ax.set_xlabel("attack success, per cent (lower is better)", fontsize=9)
@@ -74,7 +76,9 @@ def _radar(title: str, axes: Sequence[str], lines: Mapping[str, Mapping[str, flo
     for defence, line in lines.items():
         values = [float("nan") if line.get(axis) is None else 100 * line[axis] for axis in axes]  # type: ignore[operator]
         colour = COLOURS[defences.index(defence) % len(COLOURS)]
-        ax.plot([*angles, angles[0]], [*values, values[0]], color=colour, linewidth=1.3, marker="o", markersize=3, label=label(defence))
+        ax.plot(
+            [*angles, angles[0]], [*values, values[0]], color=colour, linewidth=1.3, marker="o", markersize=3, label=label(defence)
+        )
     ax.set_xticks(angles, [label(axis, 22) for axis in axes], fontsize=7)
     ax.set_ylim(0, 100)
     ax.set_yticks([25, 50, 75, 100], ["25", "50", "75", "100"], fontsize=6)

@@ -47,7 +47,8 @@ def _front(found: Mapping[str, Any]) -> Table:
         return interval(point[key]) if point[key] else "–"
 
     rows = [
-        [p["model"], p["defence"], part(p, "attack"), part(p, "over_refusal"), "front" if p["front"] else ""] for p in found["fronts"]
+        [p["model"], p["defence"], part(p, "attack"), part(p, "over_refusal"), "front" if p["front"] else ""]
+        for p in found["fronts"]
     ]
     parts = {key: next((p[key]["benchmarks"] for p in found["fronts"] if p[key]), []) for key in ("attack", "over_refusal")}
     notes = [f"{key.replace('_', '-')}: mean over {', '.join(names)}" for key, names in parts.items() if names]
@@ -76,7 +77,9 @@ def _compared(name: str, found: Mapping[str, Any]) -> Iterator[Table]:
             continue
         change = f"{100 * c['difference']:+.1f} [{100 * c['low']:+.1f}, {100 * c['high']:+.1f}]"
         pairs = f"{c['only_baseline']} / {c['only_defence']}"
-        rows.append([c["model"], c["defence"], c["rate"], change, pairs, str(c["n"]), c["test"], p_shown(c["p"]), p_shown(c["p_holm"])])
+        rows.append(
+            [c["model"], c["defence"], c["rate"], change, pairs, str(c["n"]), c["test"], p_shown(c["p"]), p_shown(c["p_holm"])]
+        )
         tests.add(c["test"])
     base = found["baseline"]
     notes = ["higher in: pairs of answers that count more without the defence / with it; p corrected by Holm within model and rate"]
@@ -105,7 +108,9 @@ def _counted(name: str, cells: Sequence[Mapping[str, Any]]) -> Table:
     for cell in cells:
         counts = [str(cell["counts"].get(key, 0)) for key in (*COUNTS, *more)]
         failures = ", ".join(f"{why} {n}" for why, n in cell["defence_failures"].items()) or "0"
-        rows.append([*_who(cell), *counts, str(cell["missing"]), failures, str(cell["undefended"]), str(cell["refused_by_defence"])])
+        rows.append(
+            [*_who(cell), *counts, str(cell["missing"]), failures, str(cell["undefended"]), str(cell["refused_by_defence"])]
+        )
     head = ["model", "defence", *(key.replace("_", " ") for key in (*COUNTS, *more))]
     notes = [
         "refusals by the project's rules; empty answers are none",
@@ -179,7 +184,7 @@ def calibrated(judge: Mapping[str, Any]) -> str:
 
 
 def interval(metric: Mapping[str, Any]) -> str:
-    """"12.5 [8.1, 17.0]", in per cent."""
+    """ "12.5 [8.1, 17.0]", in per cent."""
     if metric["value"] is None:
         return "–"
     if metric["low"] is None:
