@@ -55,9 +55,11 @@ class Estimate:
 
 
 def estimate(plan: Plan, due: dict[Cell, int]) -> Estimate:
-    """Args:
-    plan: The matrix.
-    due: Cell → answers that it misses.
+    """What asking these would take.
+
+    Args:
+        plan: The matrix.
+        due: Cell → answers that it misses.
     """
     total = Estimate(answers=sum(due.values()))
     cfg = plan.cfg

@@ -71,7 +71,7 @@ def _main(name: str, facts: Mapping[str, Any], cells: Sequence[Mapping[str, Any]
 
 
 def _compared(name: str, found: Mapping[str, Any]) -> Iterator[Table]:
-    rows, tests = [], set()
+    rows = []
     for c in found["comparisons"]:
         if c["benchmark"] != name or c["difference"] is None:
             continue
@@ -80,7 +80,6 @@ def _compared(name: str, found: Mapping[str, Any]) -> Iterator[Table]:
         rows.append(
             [c["model"], c["defence"], c["rate"], change, pairs, str(c["n"]), c["test"], p_shown(c["p"]), p_shown(c["p_holm"])]
         )
-        tests.add(c["test"])
     base = found["baseline"]
     notes = ["higher in: pairs of answers that count more without the defence / with it; p corrected by Holm within model and rate"]
     head = ["model", "defence", "rate", "difference, points", "higher in", "pairs", "test", "p", "p, corrected"]
@@ -131,7 +130,7 @@ def _costs(name: str, cells: Sequence[Mapping[str, Any]]) -> Table:
         rows.append([*_who(cell), *each, others, extra, "–" if c["cost"] is None else f"{c['cost']:.4g}", *times])
     head = ["model", "defence", "calls", "tokens read", "tokens written", "calls of partners", "extra calls an answer", "cost"]
     notes = [
-        "seconds: of an answer from its sample's start to its end, waiting in line included; the request alone: of the answer's own",
+        "seconds: from a sample's start to its end, waiting in line included; the request alone: that of the answer itself",
         "cost: by the prices of the configuration; – where none is known. What a judge costs is not in it",
     ]
     return Table(f"{name}: what it cost", [*head, "seconds, median", "95 %", "the request alone"], rows, notes)
