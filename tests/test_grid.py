@@ -198,7 +198,7 @@ def test_behind_a_rewriter_complying_with_something_legitimate_is_no_attack(tmp_
         assert run(tmp_path, cfg)[0] == 0
     guarded = cell(found(cfg), "complier", "guard", "world")
     assert values(cell(found(cfg), "complier", "none", "world"), "attack_success") == (1,)
-    # The scripted target answers what the picture's item asks, whatever it was asked: its harmful words stay an attack by behaviour.
+    # The scripted target answers what the picture's item asks, whatever it was asked: its words stay an attack by behaviour.
     assert values(guarded, "attack_success_by_behaviour") == (1,)
     assert guarded["costs"]["models"]["rewriter"]["calls"] == guarded["costs"]["models"]["complier"]["calls"] == 16
     rows = [json.loads(line) for line in (Path(cfg["out"]) / "cells/complier/guard/world/seed-0/answers-1.jsonl").open()]
@@ -259,9 +259,9 @@ def test_folders_are_served_in_rounds_and_one_that_does_not_come_up_loses_its_ow
 
         served = {name: {"path": str(tmp_path / name)} for name in ("good", "bad")}
         cfg = gridding.config(tmp_path, "", world[:4], models=served, servers_at_once=2)
+        from rl_align.config import load_config
         from rl_align.eval.grid.config import GridConfig, check
         from rl_align.eval.grid.run import Grid
-        from rl_align.config import load_config
         from rl_align.pipeline.grid import _bar, finish
 
         (tmp_path / "m.yaml").write_text(json.dumps(cfg))

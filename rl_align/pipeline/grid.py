@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rl_align.config import load_config, to_yaml
 from rl_align.eval.grid.config import GridConfig, check
-from rl_align.eval.grid.places import folder_of, missing
+from rl_align.eval.grid.places import folder_of, missing, require
 from rl_align.runfiles.atomic import write_json, write_text
 from rl_align.runfiles.lock import engine_lock
 
@@ -50,6 +50,7 @@ def matrix(
     if dry_run:
         console("\n".join(explain(cfg)))
         return 0
+    require(missing(cfg))
     from rl_align.eval.grid.run import Grid
 
     title = Path(config_path).stem

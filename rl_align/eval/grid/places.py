@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
+from rl_align.errors import UserError
 from rl_align.eval.grid.config import BenchmarkConfig, GridConfig, ModelConfig
 
 
@@ -41,6 +43,13 @@ def missing(cfg: GridConfig) -> list[str]:
         if not place.exists():
             lines.append(f"benchmark {name}: no data {place}")
     return lines
+
+
+def require(lines: Sequence[str]) -> None:
+    """Raises UserError when something is missing."""
+    if lines:
+        more = f" (and {len(lines) - 1} more: --dry-run lists them)" if len(lines) > 1 else ""
+        raise UserError(f"{lines[0]}{more}", expected="every model and every benchmark of the matrix")
 
 
 def _given_base(run: Path) -> Path | None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rl_align.errors import UserError
 from rl_align.eval.grid.cells import Cell, Place, opened
 from rl_align.eval.grid.config import TARGET, GridConfig
 from rl_align.eval.grid.defending import check_defence, depends_on, solver_of
@@ -140,10 +139,3 @@ def rounds(plan: Plan, cells: Sequence[Cell]) -> list[Round]:
         else:
             found.append(Round([cell], needed))
     return found
-
-
-def require(lines: Sequence[str]) -> None:
-    """Raises UserError when something is missing."""
-    if lines:
-        more = f" (and {len(lines) - 1} more: --dry-run lists them)" if len(lines) > 1 else ""
-        raise UserError(f"{lines[0]}{more}", expected="every model and every benchmark of the matrix")

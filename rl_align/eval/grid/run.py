@@ -21,8 +21,8 @@ from rl_align.eval.grid.config import GridConfig
 from rl_align.eval.grid.defending import solver_of
 from rl_align.eval.grid.keeping import Keeping, Pulse
 from rl_align.eval.grid.models import Starter, check_keys, model_of, served
-from rl_align.eval.grid.places import missing
-from rl_align.eval.grid.plan import FENCE, Plan, Round, require, rounds
+from rl_align.eval.grid.places import missing, require
+from rl_align.eval.grid.plan import FENCE, Plan, Round, rounds
 from rl_align.eval.quiet import quiet_inspect
 
 #: Makes the bar: `(answers there will be, answers there are) -> context of a function that is told how many more there are`.
