@@ -40,7 +40,8 @@ def test_holm_by_hand():
 def test_the_interval_over_items_is_scipys():
     rng = np.random.default_rng(1)
     hits = rng.random(80) < 0.3
-    drawn = Resamples([str(k) for k in range(80)], [0], 6000).rate(HIT, {0: [record(str(k), bool(h)) for k, h in enumerate(hits)]})
+    rows = [record(str(k), bool(h)) for k, h in enumerate(hits)]
+    drawn = Resamples([row["item_id"] for row in rows], [0], 6000).rate(HIT, {0: rows})
     settings = {"n_resamples": 6000, "method": "percentile", "rng": 2}
     theirs = stats.bootstrap((hits.astype(float),), np.mean, **settings).confidence_interval
     assert drawn.value == pytest.approx(hits.mean())
