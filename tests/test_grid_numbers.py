@@ -49,7 +49,7 @@ def test_the_interval_over_items_is_scipys():
 
 
 def test_answers_of_one_item_stay_together_and_seeds_widen_the_interval():
-    """Ten items whose answers are the same under all seeds are ten cases, not thirty; seeds that differ are a spread of their own."""
+    """Ten items with the same answers under all seeds are ten cases, not thirty; seeds that differ add a spread of their own."""
     ids, seeds = [str(k) for k in range(10)], [0, 1, 2]
     same = {s: [record(i, int(i) < 5) for i in ids] for s in seeds}
     alone, crossed = Resamples(ids, [0], 4000).rate(HIT, {0: same[0]}), Resamples(ids, seeds, 4000).rate(HIT, same)
