@@ -15,6 +15,8 @@ from rl_align.data.commands import add_actions, add_bench
 from rl_align.errors import EngineFailed, UserError
 
 PROG = "rl-align"
+#: A command of two words, the first of which is a command of its own. A run folder of the second name is written ./matrix.
+MATRIX = "eval matrix"
 OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -61,6 +63,8 @@ def _run(arguments: list[str]) -> int:
     if not arguments:
         parser.print_help()
         return BAD_INPUT
+    if " ".join(arguments[:2]) == MATRIX:
+        arguments = [MATRIX, *arguments[2:]]
     known, rest = parser.parse_known_args(arguments)
     unknown = [a for a in rest if a.startswith("-") or not hasattr(known, "overrides")]
     if unknown:
@@ -107,6 +111,10 @@ def _status(a: argparse.Namespace) -> None:
 
 def _evaluate(a: argparse.Namespace) -> int | None:
     return _lazy("rl_align.pipeline.evaluate:evaluate")(a.folder, a.overrides)
+
+
+def _matrix(a: argparse.Namespace) -> int | None:
+    return _lazy("rl_align.pipeline.grid:matrix")(a.config, a.overrides, dry_run=a.dry_run)
 
 
 def _report(a: argparse.Namespace) -> int | None:
@@ -201,6 +209,10 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = _add(commands, "eval", _evaluate, "evaluate the models of a run", "eval runs/quickstart eval.temperature=0.7")
     _folder(evaluate)
     _overrides(evaluate)
+    example = "eval matrix experiments/eval/pictograms.yaml --dry-run"
+    matrix = _add(commands, MATRIX, _matrix, "models × defences × benchmarks × seeds, or continue", example)
+    _config(matrix)
+    matrix.add_argument("--dry-run", action="store_true", help="print what would be asked, what it takes, and what is missing")
 
     judge = _add(commands, "judge", None, "train and measure judges", "judge train experiments/ablations/judge.yaml")
     actions = judge.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)

@@ -1,4 +1,4 @@
-"""Shares with their intervals, and how well yes-or-no verdicts agree with labels. Pure."""
+"""Shares with their intervals, tests of paired ones, and how well yes-or-no verdicts agree with labels. Pure."""
 
 from __future__ import annotations
 
@@ -84,6 +84,27 @@ def average(values: Sequence[float], low: float = 0.0, high: float = 1.0) -> Est
     mean = math.fsum(values) / n
     half = Z_95 * math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1) / n)
     return Estimate(mean, max(low, mean - half), min(high, mean + half))
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """The exact two-sided p-value of McNemar's test (1947): pairs that differ are as likely to differ either way.
+
+    Args:
+        only_first: Pairs of which only the first is a yes.
+        only_second: Pairs of which only the second is.
+    """
+    n, least = only_first + only_second, min(only_first, only_second)
+    return min(1.0, 2 * sum(math.comb(n, k) for k in range(least + 1)) / 2**n)
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """p-values corrected for how many there are (Holm 1979): the k-th smallest times the number of those that are not smaller."""
+    order = sorted(range(len(values)), key=values.__getitem__)
+    corrected, highest = [0.0] * len(values), 0.0
+    for place, index in enumerate(order):
+        highest = max(highest, min(1.0, values[index] * (len(values) - place)))
+        corrected[index] = highest
+    return corrected
 
 
 @dataclass(frozen=True)

@@ -201,4 +201,6 @@ def defended(
         state.output = reply.output
         return state
 
+    # What the answers depend on, for whoever keeps them.
+    solve.prompts = dict(prompts or {})  # type: ignore[attr-defined]
     return solve
