@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from rl_align.data.commands import add_actions, add_bench
-from rl_align.errors import EngineFailed, UserError
+from rl_align.errors import EngineFailed, Stopped, UserError
 
 PROG = "rl-align"
-OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+OK, FAILED, BAD_INPUT, STOPPED, INTERRUPTED = 0, 1, 2, 75, 130
 
 
 class _Parser(argparse.ArgumentParser):
@@ -30,15 +30,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments without the program's name; those of the process when None.
 
     Returns:
-        The exit code: 0 done, 1 failed, 2 bad input, 130 interrupted.
+        The exit code: 0 done, 1 failed, 2 bad input, 75 stopped because it was asked to, 130 interrupted.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if argv is None:
-        # A batch system's SIGTERM must run the `finally` blocks that end the engine's processes.
-        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+        # A batch system's signals must run the `finally` blocks that end the engine's processes.
+        for ending in (signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(ending, lambda number, frame: sys.exit(128 + number))
     debug = "--debug" in arguments
     try:
         return _run([a for a in arguments if a != "--debug"])
+    except Stopped as stopped:
+        return _fail(str(stopped), STOPPED, debug)
     except UserError as error:
         return _fail(f"error: {error}", FAILED if isinstance(error, EngineFailed) else BAD_INPUT, debug)
     except KeyboardInterrupt:

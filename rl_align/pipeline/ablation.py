@@ -20,6 +20,7 @@ from rl_align.eval.matrix import NO_REWRITER
 from rl_align.eval.metrics import MATRIX_METRICS, METRICS
 from rl_align.pipeline.queue import RUN_COMMAND, read_summary, run_once
 from rl_align.report.console import heading
+from rl_align.runfiles import stop
 from rl_align.runfiles.atomic import read_lines, write_json, write_text
 
 #: The stage whose curves are drawn, and the model that arms are compared by.
@@ -96,6 +97,7 @@ def ablate(
 
     Raises:
         UserError: A configuration is wrong, or a run says that its input is.
+        Stopped: It was asked to stop.
     """
     check = None
     if config_class is None:
@@ -116,16 +118,18 @@ def ablate(
     if dry_run:
         console("\n".join(shlex.join(["rl-align", "run", str(experiment), *settings[key]]) for key in queue))
         return 0
-    failed, finished = 0, {arm: {} for arm in config.arms}
+    failed, finished, root = 0, {arm: {} for arm in config.arms}, Path(config.folder)
+    stop.forget(root)
     for number, (seed, arm) in enumerate(queue, start=1):
         label = f"[{arm}, seed {seed}, {number}/{len(queue)}]"
         folder = folders[arm][seed]
-        if run_once(experiment, settings[seed, arm], folder, config_class, command, label, console):
+        stop.obey(root, f"before {label}")
+        if run_once(experiment, settings[seed, arm], folder, config_class, command, label, console, root):
             finished[arm][seed] = folder
         else:
             failed += 1
         if arm == list(config.arms)[-1]:  # a seed is complete: what there is can be compared
-            _write(Path(config.folder), finished, config, console if number == len(queue) else lambda _: None)
+            _write(root, finished, config, console if number == len(queue) else lambda _: None)
     return 1 if failed else 0
 
 
