@@ -39,8 +39,10 @@ configure() {
   cores=$(nproc)
   memory=$(awk '/^MemTotal/ { print int($2 / 1024 * 0.9) }' /proc/meminfo)
   for ((n = 1; n <= NODES; n++)); do
-    nodes+=("NodeName=n$n NodeAddr=127.0.0.1 NodeHostname=localhost Port=${ports[n]} CPUs=$cores RealMemory=$memory State=UNKNOWN")
+    nodes+=("NodeName=n$n NodeAddr=127.0.0.1 NodeHostname=localhost Port=${ports[n]} CPUs=$cores RealMemory=$memory Gres=gpu:1")
   done
+  # A GPU that only SLURM believes in.
+  printf 'Name=gpu File=/dev/null\n' >"$FOLDER/gres.conf"
   # cred_expire is how long a requeued job waits at least; KillWait how long a signalled one may take to end.
   cat >"$FOLDER/slurm.conf" <<CONF
 ClusterName=loopback
@@ -67,7 +69,8 @@ AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
 ReturnToService=2
 KillWait=10
-SchedulerParameters=batch_sched_delay=0,sched_min_interval=0
+SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,sched_interval=1
+GresTypes=gpu
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 $(printf '%s\n' "${nodes[@]}")
