@@ -10,7 +10,7 @@ import hashlib
 import os
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from rl_align.config import load_config
@@ -31,6 +31,7 @@ class StandIn:
         steps: Steps to take.
         step_s: Seconds of each.
         save_every: Steps between checkpoints.
+        hold_at: A step that lasts until the run is asked to stop; 0 for none.
         fail_at: A step that fails; 0 for none.
         actor: Take the steps in a process of Ray's, of the cluster that RAY_ADDRESS names.
         secret: A variable that must be set, as a key of an endpoint must.
@@ -40,6 +41,7 @@ class StandIn:
     steps: int = 6
     step_s: float = 0.05
     save_every: int = 100
+    hold_at: int = 0
     fail_at: int = 0
     actor: bool = False
     secret: str = ""
@@ -51,8 +53,10 @@ class Counter:
     def pid(self) -> int:
         return os.getpid()
 
-    def step(self, state: str, seconds: float) -> str:
+    def step(self, state: str, seconds: float, held_in: str | None) -> str:
         time.sleep(seconds)
+        while held_in and not stop.requested(Path(held_in)):
+            time.sleep(0.02)
         return hashlib.sha256(state.encode()).hexdigest()
 
 
@@ -66,7 +70,8 @@ def train(config: StandIn) -> None:
         while step < config.steps:
             if step + 1 == config.fail_at:
                 raise RuntimeError("this step fails")
-            step, state = step + 1, take(state)
+            step += 1
+            state = take(state, str(folder) if step == config.hold_at else None)
             append_line(folder / "metrics.jsonl", {"stage": "train", "step": step, "state": state})
             ledger.commit("train", step, [f"item-{step}"])
             print(f"step {step}", flush=True)
@@ -82,13 +87,13 @@ def train(config: StandIn) -> None:
 
 def _take(config: StandIn, folder: Path):
     if not config.actor:
-        return lambda state: Counter().step(state, config.step_s)
+        return lambda state, held_in: Counter().step(state, config.step_s, held_in)
     import ray
 
     ray.init(log_to_driver=False)
     actor = ray.remote(Counter).remote()
     write_json(folder / "actor.json", {"pid": ray.get(actor.pid.remote())})
-    return lambda state: ray.get(actor.step.remote(state, config.step_s))
+    return lambda state, held_in: ray.get(actor.step.remote(state, config.step_s, held_in))
 
 
 def main() -> int:
@@ -97,9 +102,8 @@ def main() -> int:
         print(f"{config.secret} is not set")
         return 2
     folder = Path(config.folder)
-    stage = Stage(
-        "train", lambda: train(config), asdict(config), outputs=[folder / "summary.json"], partial=[folder / "checkpoints"]
-    )
+    outputs, partial = [folder / "summary.json"], [folder / "checkpoints"]
+    stage = Stage("train", lambda: train(config), [config.steps], outputs=outputs, partial=partial)
     try:
         run_stages(folder, [stage])
     except Stopped as stopped:
