@@ -12,12 +12,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from rl_align.data.commands import add_actions, add_bench
-from rl_align.errors import EngineFailed, UserError
+from rl_align.errors import EngineFailed, Stopped, UserError
 
 PROG = "rl-align"
 #: A command of two words, the first of which is a command of its own. A run folder of the second name is written ./matrix.
 MATRIX = "eval matrix"
-OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+OK, FAILED, BAD_INPUT, STOPPED, INTERRUPTED = 0, 1, 2, 75, 130
 
 
 class _Parser(argparse.ArgumentParser):
@@ -32,15 +32,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments without the program's name; those of the process when None.
 
     Returns:
-        The exit code: 0 done, 1 failed, 2 bad input, 130 interrupted.
+        The exit code: 0 done, 1 failed, 2 bad input, 75 stopped because it was asked to, 130 interrupted.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if argv is None:
-        # A batch system's SIGTERM must run the `finally` blocks that end the engine's processes.
-        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+        # A batch system's signals must run the `finally` blocks that end the engine's processes.
+        for ending in (signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(ending, lambda number, frame: sys.exit(128 + number))
     debug = "--debug" in arguments
     try:
         return _run([a for a in arguments if a != "--debug"])
+    except Stopped as stopped:
+        return _fail(str(stopped), STOPPED, debug)
     except UserError as error:
         return _fail(f"error: {error}", FAILED if isinstance(error, EngineFailed) else BAD_INPUT, debug)
     except KeyboardInterrupt:
@@ -95,6 +98,22 @@ def _lazy(target: str) -> Callable[..., Any]:
 
 def _run_command(a: argparse.Namespace) -> int | None:
     return _lazy("rl_align.pipeline.run:run")(a.config, a.overrides, dry_run=a.dry_run)
+
+
+def _launch(a: argparse.Namespace) -> int:
+    return _lazy("rl_align.launch.commands:launch")(a.action, a.config, a.overrides, a.job, dry_run=a.dry_run)
+
+
+def _launch_status(a: argparse.Namespace) -> None:
+    print("\n".join(_lazy("rl_align.launch.commands:status")(a.job)))
+
+
+def _launch_logs(a: argparse.Namespace) -> None:
+    print("\n".join(_lazy("rl_align.launch.commands:logs")(a.job, a.attempt, a.lines)))
+
+
+def _launch_cancel(a: argparse.Namespace) -> None:
+    print(_lazy("rl_align.launch.commands:cancel")(a.job, after_step=a.after_step))
 
 
 def _seeds(a: argparse.Namespace) -> int | None:
@@ -190,6 +209,24 @@ def _parser() -> argparse.ArgumentParser:
     ablate = _add(commands, "ablate", _ablate, "compare arms of an experiment over seeds", f"ablate {composition} --dry-run")
     _config(ablate)
     ablate.add_argument("--dry-run", action="store_true", help="print the runs, and start nothing")
+
+    slurm = "job.nodes=2 job.gpus_per_node=8 job.time=12:00:00"
+    launch = _add(commands, "launch", None, "run an experiment here, on Ray or on SLURM", f"launch slurm {quickstart} {slurm}")
+    actions = launch.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
+    for target, help, settings in (
+        ("local", "run it here, and keep the log of every attempt", "seed=2"),
+        ("ray", "submit it to a Ray cluster", "job.address=http://127.0.0.1:8265"),
+        ("slurm", "submit it to SLURM; it goes back into the queue when its time is over", slurm),
+    ):
+        _launched(_add(actions, target, _launch, help, f"launch {target} {quickstart} {settings}"))
+    _job(_add(actions, "status", _launch_status, "where a job stands, and how its attempts ended", "launch status runs/quickstart"))
+    logs = _add(actions, "logs", _launch_logs, "the last lines of an attempt", "launch logs runs/quickstart --attempt 2")
+    _job(logs)
+    logs.add_argument("--attempt", type=_count, metavar="N", help="which one (default: the last)")
+    logs.add_argument("--lines", type=_count, default=50, metavar="N", help="how many (default: 50)")
+    cancel = _add(actions, "cancel", _launch_cancel, "end a job", "launch cancel runs/quickstart --after-step")
+    _job(cancel)
+    cancel.add_argument("--after-step", action="store_true", help="let it finish its step and save a checkpoint first")
 
     data = _add(commands, "data", None, "make, check, look at, mix and divide datasets", "data list")
     actions = data.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
@@ -293,6 +330,16 @@ def _config(parser: argparse.ArgumentParser) -> None:
 
 def _overrides(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("overrides", metavar="key=value", nargs="*", help="settings that replace the file's")
+
+
+def _launched(parser: argparse.ArgumentParser) -> None:
+    _config(parser)
+    parser.add_argument("--job", metavar="FILE", help="YAML file of the job: nodes, time …; job.key=value replaces keys")
+    parser.add_argument("--dry-run", action="store_true", help="print the script, and start nothing")
+
+
+def _job(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("job", metavar="JOB_OR_RUN", help="run folder, or the id of a job")
 
 
 def _synthesised(parser: argparse.ArgumentParser) -> None:

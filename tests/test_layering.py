@@ -37,8 +37,9 @@ ALLOWED: dict[str, set[str]] = {
 }
 ALLOWED["report"] = BELOW | NOUNS | {"pictograms", "data", "reward", "synthesis", "engine", "eval", "guard"}
 ALLOWED["pipeline"] = ALLOWED["report"] | {"endpoints", "models", "report", "doctor"}
+ALLOWED["launch"] = BELOW | {"engine", "pipeline"}
 ALLOWED["doctor"] = BELOW
-ALLOWED["cli"] = set(ALLOWED) | {"doctor", "pipeline"}
+ALLOWED["cli"] = set(ALLOWED) | {"doctor", "pipeline", "launch"}
 
 
 @cache

@@ -12,6 +12,7 @@ from typing import Any
 
 from reward.panel import PanelConfig
 from rl_align.errors import EngineFailed
+from rl_align.runfiles import stop
 from rl_align.runfiles.lock import WORKER, engine_lock
 
 from . import env, verl_config
@@ -72,6 +73,7 @@ def run(
     Raises:
         UserError: A setting that the installed verl does not have.
         EngineFailed: A run over its deadline, or an engine that failed.
+        Stopped: It was asked to stop, by a file or a signal, and has saved the step that it was in.
     """
     env.apply(engine)  # before Ray is imported: it reads its settings then
     import ray
@@ -104,7 +106,8 @@ def run(
     keys = verl_config.grpo_settings(
         engine, grpo, model=model, train_file=train_file, folder=folder, resume_from=resume_from, name=name, stage=stage
     )
-    with ray_cluster(engine, folder), ExitStack() as stack:
+    # The signals come last: Ray sets handlers of its own when it starts.
+    with ray_cluster(engine, folder), stop.asked_by_signals(folder), ExitStack() as stack:
         if partner is not None:
             url, settings["partner_actor"] = stack.enter_context(serve(partner))
             own = {"base_url": url, "model": partner.name, "identity": partner.identity}
@@ -126,9 +129,14 @@ def run(
                 fix="run the same command again to go on from the last checkpoint, or raise the deadline",
             )
         try:
-            ray.get(work)
+            taken = ray.get(work)
         except ray.exceptions.RayError as error:
-            raise engine_failure("GRPO", error, folder, failed_before) from error
+            failure = engine_failure("GRPO", error, folder, failed_before)
+            # A batch system may signal the engine's own processes as well, which then do not live to finish their step.
+            stop.obey(folder, f"without finishing the step ({failure})")
+            raise failure from error
+        if taken < grpo.steps:
+            stop.obey(folder, f"after step {taken} of {grpo.steps} of {stage}")
 
 
 def rollouts_of(folder: Path, stage: str) -> Path:
@@ -174,8 +182,8 @@ class ray_cluster:  # noqa: N801 - used as a context manager
 class TaskRunner:
     """verl's task runner, in a process of its own; its base class is looked up there, so that the driver imports no verl."""
 
-    def train(self, keys: Mapping[str, Any], extra: list[str], settings: Mapping[str, Any]) -> None:
-        """Composes verl's configuration, puts our trainer, sampler and server in, and runs."""
+    def train(self, keys: Mapping[str, Any], extra: list[str], settings: Mapping[str, Any]) -> int:
+        """Composes verl's configuration, puts our trainer, sampler and server in, and runs. Returns the last step taken."""
         from . import early_processes
 
         if settings["early"]:
@@ -184,9 +192,9 @@ class TaskRunner:
 
         plugin.assert_platform()
         with engine_lock(settings["folder"], WORKER):
-            self._train(keys, extra, settings)
+            return self._train(keys, extra, settings)
 
-    def _train(self, keys: Mapping[str, Any], extra: list[str], settings: Mapping[str, Any]) -> None:
+    def _train(self, keys: Mapping[str, Any], extra: list[str], settings: Mapping[str, Any]) -> int:
         from omegaconf import OmegaConf, open_dict
         from verl.trainer.main_ppo import TaskRunnerV1
         from verl.trainer.ppo.utils import need_critic, need_reference_policy
@@ -210,4 +218,6 @@ class TaskRunner:
         sampler.GroupSampler.deadline_s = settings["step_deadline_s"]
         trainer_base.ReplayBuffer = sampler.GroupSampler
         trainer_base.TRAINER_REGISTRY["sync"] = Trainer  # the name stays "sync": verl branches on it
-        TaskRunnerV1.__ray_actor_class__().run(config)
+        runner = TaskRunnerV1.__ray_actor_class__()
+        runner.run(config)
+        return runner.trainer.last_step

@@ -19,6 +19,7 @@ from rl_align.pipeline.arms import START, by_round, compare, markdown
 from rl_align.pipeline.queue import RUN_COMMAND, read_summary, run_once
 from rl_align.pipeline.trained import logged, planned_lines
 from rl_align.report.figure import WINDOW, smooth
+from rl_align.runfiles import stop
 from rl_align.runfiles.atomic import read_lines, write_json, write_text
 
 #: The stage whose curves are drawn.
@@ -104,6 +105,7 @@ def ablate(
 
     Raises:
         UserError: A configuration is wrong, or a run says that its input is.
+        Stopped: It was asked to stop.
     """
     check = None
     if config_class is None:
@@ -127,16 +129,18 @@ def ablate(
         for line in planned_lines(resolved) if resolved else ():
             console(f"# {line}")
         return 0
-    failed, finished = 0, {arm: {} for arm in config.arms}
+    failed, finished, root = 0, {arm: {} for arm in config.arms}, Path(config.folder)
+    stop.forget(root)
     for number, (seed, arm) in enumerate(queue, start=1):
         label = f"[{arm}, seed {seed}, {number}/{len(queue)}]"
         folder = folders[arm][seed]
-        if run_once(experiment, settings[seed, arm], folder, config_class, command, label, console):
+        stop.obey(root, f"before {label}")
+        if run_once(experiment, settings[seed, arm], folder, config_class, command, label, console, root):
             finished[arm][seed] = folder
         else:
             failed += 1
         if arm == list(config.arms)[-1]:  # a seed is complete: what there is can be compared
-            _write(Path(config.folder), finished, config, console if number == len(queue) else lambda _: None)
+            _write(root, finished, config, console if number == len(queue) else lambda _: None)
     return 1 if failed else 0
 
 

@@ -21,6 +21,7 @@ from rl_align.config import config_hash
 from rl_align.errors import UserError
 from rl_align.pipeline.aside import move_aside
 from rl_align.pipeline.reuse import take_over
+from rl_align.runfiles import stop
 from rl_align.runfiles.atomic import write_json, write_text
 from rl_align.runfiles.manifest import hash_file, hash_files
 
@@ -93,10 +94,13 @@ def run_stages(
     Raises:
         UserError: As raised by a stage, or an input is missing.
         StageFailed: A stage raised anything else; its traceback is in the run folder. No record is left.
+        Stopped: It was asked to stop (`runfiles/stop.py`), by a stage or between two.
     """
     folder = Path(folder)
+    stop.forget(folder)
     for number, stage in enumerate(stages, start=1):
         label = f"[{number}/{len(stages)}] {stage.name}"
+        stop.obey(folder, f"before stage {stage.name}")
         wanted = stage_hash(folder, stage)
         reason = _reason(folder, stage, wanted)
         if reason is None:
