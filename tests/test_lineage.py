@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from rl_align.config import to_yaml
+from rl_align.errors import UserError
 from rl_align.pipeline.config import RunConfig
 from rl_align.pipeline.lineage import lineage, lines
 from rl_align.pipeline.report import report
@@ -135,3 +136,7 @@ def test_what_a_record_says_is_text_on_the_page(run):
     write_json(run / "summary.json", build_summary(run, seed=0, timing_s={}, lineage=hostile))
     page = write_html(run).read_text()
     assert "<script>" not in page and "&lt;script&gt;" in page
+    for damaged in ({"a": {}}, {"a": 1}, [1]):
+        write_json(run / "summary.json", build_summary(run, seed=0, timing_s={}, lineage=hostile) | {"lineage": damaged})
+        with pytest.raises(UserError, match="the summary is damaged"):
+            write_html(run)

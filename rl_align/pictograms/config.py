@@ -72,7 +72,7 @@ class TeacherConfig:
     over_refusal_high: float = 0.9
     confused_policies: int = 2
     confusion_rate: float = 0.65
-    loose_share: float = 0.35
+    loose_share: float = 0.0
 
 
 @dataclass

@@ -62,7 +62,7 @@ def content(folder: Path) -> dict[str, Any]:
     return {
         "name": folder.resolve().name,
         "summary": summary,
-        "lineage": lineage_rows(summary["lineage"]),
+        "lineage": summary["lineage"],
         "seconds": sum(summary["timing_s"].values()),
         "tables": tables(results),
         "titles": [heading(m) for m in METRICS],
@@ -124,8 +124,9 @@ def lineage_rows(made: Mapping[str, Any]) -> list[dict[str, Any]]:
             "hash": shown(node["hash"][:12]),
             "parents": [
                 {
-                    "role": parent["role"],
+                    "role": shown(parent["role"], 20),
                     "folder": shown(parent["folder"], 200),
+                    "stage": shown(parent["stage"], 60),
                     "hash": shown(parent["hash"][:12]),
                     "note": {True: "", False: "made anew since", None: "not of a run"}[parent["same"]],
                 }
@@ -193,8 +194,9 @@ def _summary(folder: Path) -> dict[str, Any]:
     fix = f"run `rl-align report {folder}`"
     try:
         summary = json.loads(path.read_bytes())
-        return {key: summary[key] for key in ("models", "timing_s", "seed", "versions")} | {"lineage": summary.get("lineage", {})}
+        known = {key: summary[key] for key in ("models", "timing_s", "seed", "versions")}
+        return known | {"lineage": lineage_rows(summary.get("lineage", {}))}
     except OSError as error:
         raise UserError(f"cannot be read ({error.strerror})", where=str(path), fix=fix) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError("the summary is damaged", where=str(path), fix=fix) from error
