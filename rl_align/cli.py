@@ -9,6 +9,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from rl_align.data.commands import add_actions, add_bench
@@ -164,6 +165,12 @@ def _bench_reward(a: argparse.Namespace) -> None:
     _lazy("rl_align.pipeline.reward_bench:bench")(a.count)
 
 
+def _bench_eval(a: argparse.Namespace) -> None:
+    given = {"count": a.count, "concurrency": a.concurrency, "rounds": a.rounds, "max_tokens": a.max_tokens}
+    folder = Path(a.model_folder) if a.model_folder else None
+    _lazy("rl_align.eval.bench:bench")(a.base_url, a.model, folder=folder, api_key_env=a.api_key_env, **given)
+
+
 def _doctor(a: argparse.Namespace) -> int:
     return _lazy("rl_align.doctor:doctor")()
 
@@ -283,6 +290,16 @@ def _parser() -> argparse.ArgumentParser:
     reward = _add(actions, "reward", _bench_reward, "rollouts a second through the rule rewards, on one core", "bench reward")
     reward.add_argument("--count", type=_count, default=1000, metavar="N", help="different rollouts (default: 1000)")
     add_bench(actions, _add)
+    example = "bench eval --base-url http://127.0.0.1:8000/v1 --model grpo"
+    asked = _add(actions, "eval", _bench_eval, "tokens a second of the matrix beside a bare client's, at one endpoint", example)
+    asked.add_argument("--base-url", required=True, metavar="URL", help="the endpoint, up to and including /v1")
+    asked.add_argument("--model", required=True, metavar="NAME", help="name under which it serves the model")
+    asked.add_argument("--model-folder", metavar="FOLDER", help="its Hugging Face folder: vision tokens are banned in answers")
+    asked.add_argument("--api-key-env", metavar="VARIABLE", help="environment variable that holds the key")
+    asked.add_argument("--count", type=_count, default=512, metavar="N", help="items (default: 512)")
+    asked.add_argument("--concurrency", type=_count, default=128, metavar="N", help="requests in flight (default: 128)")
+    asked.add_argument("--rounds", type=_count, default=2, metavar="N", help="passes of each (default: 2)")
+    asked.add_argument("--max-tokens", type=_count, default=160, metavar="N", help="longest answer (default: 160)")
 
     reward = _add(commands, "reward", None, "run rule rewards on files", "reward refusals answers.jsonl refusals.jsonl")
     actions = reward.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)

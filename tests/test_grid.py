@@ -146,7 +146,7 @@ def test_a_dead_endpoint_loses_no_other_and_is_asked_when_it_is_back(tmp_path, w
     with gridding.fake(models) as fake:
         two = {"there": {"base_url": fake.base_url, "model": "perfect"}}
         two["gone"] = {"base_url": f"http://127.0.0.1:{port}/v1", "model": "refuser"}
-        cfg = gridding.config(tmp_path, fake.base_url, world, models=two, give_up_after=3)
+        cfg = gridding.config(tmp_path, fake.base_url, world, models=two, give_up_after=3, concurrency=2)
         code, lines = run(tmp_path, cfg)
         told = found(cfg)
         assert code == 1 and cell(told, "there", "none", "world")["complete"]

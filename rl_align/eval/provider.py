@@ -92,7 +92,7 @@ class VLLMChat(ModelAPI):
         """
         if tools:
             raise ValueError("the rl_align provider calls no tools")
-        status, text = await self._post(self._body(input, config))
+        status, text = await self._post(self.body(input, config))
         if status == 400 and "maximum context length" in text:
             return self._output("", "model_length", {})
         if status != 200:
@@ -150,7 +150,8 @@ class VLLMChat(ModelAPI):
             weakref.finalize(self, _abandon, self._session)
         return self._session
 
-    def _body(self, messages: list[ChatMessage], config: GenerateConfig) -> dict[str, Any]:
+    def body(self, messages: list[ChatMessage], config: GenerateConfig) -> dict[str, Any]:
+        """The request that asks this."""
         body = {
             "model": self.model_name,
             "messages": [{"role": m.role, "content": _content(m)} for m in messages],

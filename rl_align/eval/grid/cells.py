@@ -59,7 +59,7 @@ class Place:
     @property
     def missing(self) -> int:
         """Answers that are not there yet."""
-        return sum(len(r.missing) for r in self.recorders)
+        return sum(len(r.ids) - len(r.rows) for r in self.recorders)
 
     @property
     def rows(self) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ class ModelConfig:
         base_url: Instead of a folder: address of an endpoint, up to and including `/v1`.
         model: Name under which the endpoint serves it.
         api_key_env: Environment variable that holds the endpoint's key.
+        tokenizer: Folder of an endpoint's model that holds its tokenizer.json: its special tokens are then neutralised in prompts.
         revision: Anything that tells two states of an endpoint's model apart: another one drops what the first answered.
         sampling: vllm or openai; vllm also switches off what a model's own generation_config.json would set.
         concurrency: Requests in flight at it; the matrix's by default.
@@ -37,6 +38,7 @@ class ModelConfig:
     base_url: Optional[str] = None  # noqa: UP045
     model: str = ""
     api_key_env: Optional[str] = None  # noqa: UP045
+    tokenizer: Optional[str] = None  # noqa: UP045
     revision: str = ""
     sampling: str = "vllm"
     concurrency: Optional[int] = None  # noqa: UP045

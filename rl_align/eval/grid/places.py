@@ -22,6 +22,11 @@ def folder_of(model: ModelConfig, cfg: GridConfig) -> Path | None:
     return run / "models" / model.from_run
 
 
+def tokens_of(model: ModelConfig, cfg: GridConfig) -> Path | None:
+    """The folder that says which special tokens a model has; None where nobody knows."""
+    return folder_of(model, cfg) or (Path(model.tokenizer) if model.tokenizer is not None else None)
+
+
 def data_of(benchmark: BenchmarkConfig, cfg: GridConfig) -> Path:
     """The items of a benchmark."""
     if benchmark.from_run is None:

@@ -11,7 +11,7 @@ from rl_align.eval.grid.cells import Cell, Place, opened
 from rl_align.eval.grid.config import TARGET, GridConfig
 from rl_align.eval.grid.defending import check_defence, depends_on, solver_of
 from rl_align.eval.grid.models import depends_on as model_depends_on
-from rl_align.eval.grid.places import data_of, folder_of
+from rl_align.eval.grid.places import data_of, folder_of, tokens_of
 from rl_align.eval.grid.sheets import Sheet, check_task, sheet_of
 from rl_align.models.vocabulary import special_tokens
 
@@ -56,7 +56,7 @@ class Plan:
 
     def sheet(self, model: str, benchmark: str) -> Sheet | None:
         """The benchmark as this model is asked it; None where its data are missing and may be."""
-        folder = folder_of(self.cfg.everyone[model], self.cfg)
+        folder = tokens_of(self.cfg.everyone[model], self.cfg)
         if self._absent and folder is not None and not (folder / "tokenizer.json").is_file():
             folder = None
         tokens = repr(sorted(special_tokens(folder).items())) if folder is not None else ""
@@ -92,7 +92,7 @@ class Plan:
         """Special tokens of the models of a cell."""
         found: set[str] = set()
         for name in (cell.model, *self.partners(cell).values()):
-            folder = folder_of(self.cfg.everyone[name], self.cfg)
+            folder = tokens_of(self.cfg.everyone[name], self.cfg)
             found |= set(special_tokens(folder)) if folder is not None else set()
         return found
 

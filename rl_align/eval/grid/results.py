@@ -90,7 +90,9 @@ def results(cfg: GridConfig, measured: Mapping[str, Measured], cells: Mapping[Ce
     records: dict[tuple[str, str, str], dict[int, list[Record]]] = {}
     for name, one in measured.items():
         seeds = sorted({cell.seed for cell in cells if cell.benchmark == name})
-        resamples = Resamples(one.items, seeds, cfg.draws, crc32(name.encode()))  # benchmarks are drawn apart
+        resamples = Resamples(
+            one.items, seeds, cfg.draws, crc32(name.encode("utf-8", "surrogatepass"))
+        )  # benchmarks are drawn apart
         for model in cfg.models:
             for defence in cfg.defences:
                 own = {c.seed: rows for c, rows in cells.items() if (c.model, c.defence, c.benchmark) == (model, defence, name)}
@@ -203,7 +205,7 @@ def _comparisons(
             others = [d for d in cfg.defences if d != cfg.baseline and (model, d, name) in records]
             if base is None or not others:
                 continue
-            resamples = resamples or Resamples(one.items, sorted(base), cfg.draws, crc32(name.encode()))
+            resamples = resamples or Resamples(one.items, sorted(base), cfg.draws, crc32(name.encode("utf-8", "surrogatepass")))
             for rate in one.keys:
                 rows = [_compared(rate, resamples, base, records[model, d, name]) for d in others]
                 tested = [row for row in rows if row["p"] is not None]

@@ -178,7 +178,7 @@ class Grid:
             one.began = one.began or keeping.began
             one.seconds = time.monotonic() - one.began
             tell(1 if kept else 0)
-            if kept and not recorder.missing:
+            if kept and len(recorder.rows) == len(recorder.ids):
                 recorder.finish()
                 if not one.place.missing:
                     self.console(self._line(cell))

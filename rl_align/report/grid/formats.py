@@ -11,7 +11,8 @@ from typing import Any
 from rl_align.data.untrusted import shown
 from rl_align.report.grid.tables import Table
 
-MAX_NAME = 200
+#: A line below a table names many rates.
+MAX_TEXT = 4000
 #: A spreadsheet takes a field that begins so for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "|", "%")
 _LATEX = {
@@ -24,7 +25,7 @@ _MARKDOWN = re.compile(r"([\\`*_\[\]|<>&~$#!])")
 
 def plain(text: object) -> str:
     """One line without anything invisible."""
-    return " ".join(shown(text, MAX_NAME).split())
+    return " ".join(shown(text, MAX_TEXT).split())
 
 
 def markdown_text(text: object) -> str:
