@@ -92,6 +92,15 @@ def test_what_is_changed_is_dropped_and_nothing_else(tmp_path, world):
         assert models.asked["perfect", world[6].id] == 4
 
 
+def _bytes(path: Path) -> bytes:
+    """A file of answers gets its final name when its cell is finished, which may be now."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+@pytest.mark.slow
 def test_killed_at_random_moments_no_finished_answer_is_asked_again(tmp_path, world):
     seed = random.SystemRandom().randrange(2**32)
     print(f"moments from seed {seed}")  # shown when the test fails
@@ -102,7 +111,7 @@ def test_killed_at_random_moments_no_finished_answer_is_asked_again(tmp_path, wo
 
     def rows() -> set[tuple[str, str, str]]:
         files = (Path(cfg["out"]) / "cells").rglob("answers-*.jsonl*")
-        whole = [(p, line) for p in files for line in p.read_bytes().split(b"\n")[:-1]]
+        whole = [(p, line) for p in files for line in _bytes(p).split(b"\n")[:-1]]
         return {(p.parts[-5], p.parts[-4], json.loads(line)["item_id"]) for p, line in whole}
 
     kills, before = 0, set()
@@ -123,7 +132,7 @@ def test_killed_at_random_moments_no_finished_answer_is_asked_again(tmp_path, wo
             os.waitpid(child, 0)
             kills += 1
         (tmp_path / "go").unlink()
-        kept = rows()
+        kept = rows()  # nobody writes any more
         assert kept >= before and len(kept) >= moment, "an answer that was kept stays"
         before, asked = kept, dict(models.asked)
     with gridding.fake(models, port=port) as fake:
