@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -26,8 +27,8 @@ from rl_align.runfiles.ledger import Ledger
 pytestmark = pytest.mark.slurm
 SCRIPT = str(ROOT / "tests" / "slurm" / "one_node.sh")
 PLANTED = "sk-planted-0123456789abcdef"
-#: Nobody's patience is tested here but SLURM's: it schedules every second, and waits for signalled jobs for ten.
-LIMIT_S = 120.0
+#: SLURM schedules every second here, and gives a signalled job half a minute.
+LIMIT_S = 300.0
 
 
 @pytest.fixture(scope="session")
@@ -198,7 +199,7 @@ def test_ray_on_the_nodes_of_a_job(job, nodes):
     names = "n1, n2" if nodes == 2 else "n1"
     assert "Ray sees all nodes and GPUs" in job.printed(1) and f": {names}\n" in job.printed(1)
     assert job.steps() == 6
-    assert not Path(f"/tmp/rl_align-{job.id}").exists()
+    job.until(lambda: not Path(f"/tmp/rl_align-{job.id}").exists(), LIMIT_S)
 
 
 @pytest.mark.slow
@@ -216,9 +217,9 @@ def test_ray_by_symmetric_run(job, slurm):
 @pytest.mark.slow
 def test_nodes_and_gpus_that_do_not_come_are_named(job):
     """SLURM believes in a GPU that Ray does not find; and Ray dies on the second node."""
-    job.launch("job.gpus_per_node=1", "job.wait_s=20")
+    job.launch("job.gpus_per_node=1", "job.wait_s=60")
     assert ended(job) == "failed"
-    assert job.ask("logs").splitlines()[1:2] == ["rl-align launch: error: missing after 20 s: n1 (0 of 1 GPUs)"], job.everything()
+    assert re.search(r"\nrl-align launch: error: missing after 60 s: n[12] \(0 of 1 GPUs\)\n", job.ask("logs")), job.everything()
 
     job.launch("job.nodes=2", "hold_at=3")
     job.until(lambda: job.steps() == 2, LIMIT_S)
@@ -231,9 +232,10 @@ def test_nodes_and_gpus_that_do_not_come_are_named(job):
 
 def _ray_of(node: str) -> int:
     """The process id of `ray start` on a node of the last test's job."""
+    wanted = {b"start", b"ray.scripts.scripts", f'{{"rl_align_node_{node}": 1}}'.encode()}
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         words = _words(path)
-        if {b"start", b"ray.scripts.scripts", f'{{"rl_align_node_{node}": 1}}'.encode()} <= words and b"srun" not in words:
+        if wanted <= words and not words & {b"srun", b"bash"}:
             return int(path.parent.name)
     raise AssertionError(f"no Ray on {node}")
 

@@ -43,7 +43,7 @@ configure() {
   done
   # A GPU that only SLURM believes in.
   printf 'Name=gpu File=/dev/null\n' >"$FOLDER/gres.conf"
-  # cred_expire is how long a requeued job waits at least; KillWait how long a signalled one may take to end.
+  # cred_expire is how long a requeued job waits at least.
   cat >"$FOLDER/slurm.conf" <<CONF
 ClusterName=loopback
 SlurmctldHost=localhost(127.0.0.1)
@@ -68,7 +68,7 @@ SlurmdParameters=config_overrides
 AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
 ReturnToService=2
-KillWait=10
+KillWait=30
 SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,sched_interval=1
 GresTypes=gpu
 PreemptType=preempt/partition_prio
