@@ -39,8 +39,9 @@ RATES = ("attack_success", "over_refusal", "helpfulness", "unparsed")
 def test_cells_are_exact_and_a_second_run_asks_nothing(tmp_path, world):
     models = Models(world)
     with gridding.fake(models) as fake:
-        cfg = gridding.config(tmp_path, fake.base_url, world)
+        cfg = gridding.config(tmp_path, fake.base_url, world, figures=True)
         code, lines = run(tmp_path, cfg)
+        cfg["figures"] = False
         assert code == 0 and fake.counts["requests"] == 3 * 2 * len(world)
         first = found(cfg)
         code, again = run(tmp_path, cfg)
@@ -138,7 +139,7 @@ def test_killed_at_random_moments_no_finished_answer_is_asked_again(tmp_path, wo
         run(tmp_path, whole)
     for a, b in zip(torn["cells"], found(whole)["cells"], strict=True):
         assert (a["metrics"], a["by"], a["counts"]) == (b["metrics"], b["by"], b["counts"])
-    assert torn["comparisons"] == found(whole)["comparisons"] and torn["fronts"] == found(whole)["fronts"]
+    assert (torn["comparisons"], torn["fronts"]) == (found(whole)["comparisons"], found(whole)["fronts"])
 
 
 def test_a_dead_endpoint_loses_no_other_and_is_asked_when_it_is_back(tmp_path, world):
@@ -221,6 +222,7 @@ def test_a_named_benchmark_with_its_judge_seeds_and_several_answers(tmp_path):
             },
             "seeds": [0, 1],
             "draws": 100,
+            "figures": False,
             "judge": {key.removeprefix("judge_"): value for key, value in judge.items()},
         }
         assert run(tmp_path, cfg)[0] == 0
@@ -288,6 +290,7 @@ WRONG = {
     "a rate": ({"benchmarks": {"b": {"task": "pictograms", "data": "w.parquet", "attack": "wishes"}}}, "no rate 'wishes'"),
     "an option": ({"benchmarks": {"b": {"task": "pictograms", "data": "w.parquet", "options": {"limits": 3}}}}, "limit"),
     "a key": ({"models": {"m": {"base_url": "http://127.0.0.1:9/v1", "model": "x", "api_key_env": "RL_ALIGN_NO_KEY"}}}, "not set"),
+    "a key in an address": ({"models": {"m": {"base_url": "http://me:key@x/v1", "model": "x"}}}, "holds credentials"),
     "seeds": ({"seeds": [1, 1]}, "every seed once"),
 }
 
