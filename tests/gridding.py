@@ -81,6 +81,7 @@ def config(folder: Path, url: str, items: list[Item], **changed: Any) -> dict[st
         "attempts": 2,
         "backoff_s": 0.01,
         "draws": 200,
+        "figures": False,
         **changed,
     }
 

@@ -17,6 +17,7 @@ from benchmarking import HELP, judging
 from benchmarking import REFUSAL as PLAIN_REFUSAL
 from gridding import ANSWERS, Models, cell, found, run
 
+from rl_align.endpoints.chaos import Chaos, Mishap
 from rl_align.endpoints.fake import Fake, Script
 from rl_align.endpoints.serving import Server, ServerFailed, free_ports
 from rl_align.errors import UserError
@@ -39,8 +40,9 @@ RATES = ("attack_success", "over_refusal", "helpfulness", "unparsed")
 def test_cells_are_exact_and_a_second_run_asks_nothing(tmp_path, world):
     models = Models(world)
     with gridding.fake(models) as fake:
-        cfg = gridding.config(tmp_path, fake.base_url, world)
+        cfg = gridding.config(tmp_path, fake.base_url, world, figures=True)
         code, lines = run(tmp_path, cfg)
+        cfg["figures"] = False
         assert code == 0 and fake.counts["requests"] == 3 * 2 * len(world)
         first = found(cfg)
         code, again = run(tmp_path, cfg)
@@ -147,7 +149,7 @@ def test_killed_at_random_moments_no_finished_answer_is_asked_again(tmp_path, wo
         run(tmp_path, whole)
     for a, b in zip(torn["cells"], found(whole)["cells"], strict=True):
         assert (a["metrics"], a["by"], a["counts"]) == (b["metrics"], b["by"], b["counts"])
-    assert torn["comparisons"] == found(whole)["comparisons"] and torn["fronts"] == found(whole)["fronts"]
+    assert (torn["comparisons"], torn["fronts"]) == (found(whole)["comparisons"], found(whole)["fronts"])
 
 
 def test_a_dead_endpoint_loses_no_other_and_is_asked_when_it_is_back(tmp_path, world):
@@ -168,6 +170,17 @@ def test_a_dead_endpoint_loses_no_other_and_is_asked_when_it_is_back(tmp_path, w
             assert run(tmp_path, cfg)[0] == 0
             assert (back.counts["requests"], fake.counts["requests"]) == (32, 32)
     assert values(cell(found(cfg), "gone", "none", "world"), "over_refusal") == (1,)
+
+
+def test_a_busy_endpoint_is_asked_again(tmp_path, world):
+    models = Models(world)
+    busy = (Mishap.rate_limited, Mishap.server_error, Mishap.drop, None)
+    with Fake(Script(answer=models, first=busy, chaos=Chaos(retry_after_s=0.05))) as fake:
+        one = {"m": {"base_url": fake.base_url, "model": "perfect"}}
+        cfg = gridding.config(tmp_path, "", world[:3], models=one, defences={"none": {}}, attempts=4, concurrency=1)
+        assert run(tmp_path, cfg)[0] == 0
+        assert (fake.counts["requests"], fake.counts["ok"]) == (3 + 3, 3)
+        assert fake.counts["rate_limited"] == fake.counts["server_error"] == fake.counts["drop"] == 1
 
 
 def test_a_defence_without_a_result_is_an_answer_of_its_own_kind_and_costs(tmp_path, world):
@@ -230,6 +243,7 @@ def test_a_named_benchmark_with_its_judge_seeds_and_several_answers(tmp_path):
             },
             "seeds": [0, 1],
             "draws": 100,
+            "figures": False,
             "judge": {key.removeprefix("judge_"): value for key, value in judge.items()},
         }
         assert run(tmp_path, cfg)[0] == 0
@@ -248,6 +262,32 @@ def test_a_named_benchmark_with_its_judge_seeds_and_several_answers(tmp_path):
     assert [(j["model"], j["calibration"]) for j in metric["judges"]] == [("fake-judge", None)]
     page = (Path(cfg["out"]) / "report" / "matrix.md").read_text(encoding="utf-8")
     assert "judged by fake-judge" in page and "not calibrated" in page
+
+
+def test_another_judge_judges_the_answers_anew_and_one_that_was_away_is_asked_again(tmp_path):
+    """No model is asked twice for what only its judge is needed for."""
+    xstest(tmp_path / "xstest")
+    with Fake(Script(answer=lambda body: PLAIN_REFUSAL)) as fake:
+        cfg = {
+            "out": str(tmp_path / "out"),
+            "models": {"m": {"base_url": fake.base_url, "model": "m"}},
+            "benchmarks": {"x": {"task": "xstest", "data": str(tmp_path / "xstest")}},
+            "draws": 50,
+            "figures": False,
+            "judge": {"base_url": "http://127.0.0.1:9/v1", "model": "gone", "config": str(tmp_path / "judge.yaml")},
+        }
+        (tmp_path / "judge.yaml").write_text("endpoint: {attempts: 1, backoff_s: 0.01, deadline_s: 2}\n")
+        assert run(tmp_path, cfg)[0] == 0
+        metric = cell(found(cfg), "m", "none", "x")["metrics"]["over_refusal"]
+        assert (metric["value"], metric["unscored"]) == (None, 4)
+        with judging() as (judge, asked):
+            cfg["judge"] |= {key.removeprefix("judge_"): value for key, value in judge.items()}
+            _, lines = run(tmp_path, cfg)
+            assert any("8 answers judged anew" in line for line in lines) and asked.counts["requests"] == 8
+            assert run(tmp_path, cfg)[0] == 0 and asked.counts["requests"] == 8
+        assert fake.counts["requests"] == 8
+    metric = cell(found(cfg), "m", "none", "x")["metrics"]["over_refusal"]
+    assert (metric["value"], metric["unscored"], metric["judges"][0]["model"]) == (1, 0, "fake-judge")
 
 
 def test_folders_are_served_in_rounds_and_one_that_does_not_come_up_loses_its_own_cells(tmp_path, world):
@@ -297,6 +337,7 @@ WRONG = {
     "a rate": ({"benchmarks": {"b": {"task": "pictograms", "data": "w.parquet", "attack": "wishes"}}}, "no rate 'wishes'"),
     "an option": ({"benchmarks": {"b": {"task": "pictograms", "data": "w.parquet", "options": {"limits": 3}}}}, "limit"),
     "a key": ({"models": {"m": {"base_url": "http://127.0.0.1:9/v1", "model": "x", "api_key_env": "RL_ALIGN_NO_KEY"}}}, "not set"),
+    "a key in an address": ({"models": {"m": {"base_url": "http://me:key@x/v1", "model": "x"}}}, "holds credentials"),
     "seeds": ({"seeds": [1, 1]}, "every seed once"),
 }
 

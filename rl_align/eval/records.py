@@ -83,6 +83,11 @@ class Recorder:
         self.rows[row["item_id"]] = row
         self.told()
 
+    def save(self) -> None:
+        """Writes the rows as they are now, where rows that were kept have changed."""
+        self.close()
+        write_text(self.partial if self.missing else self.path, "".join(map(_line, self.rows.values())))
+
     def finish(self) -> list[dict[str, Any]]:
         """Writes the finished file and returns its rows.
 

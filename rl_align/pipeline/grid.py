@@ -86,7 +86,7 @@ def finish(grid: Grid, title: str, console: Callable[[str], None]) -> dict[str, 
     found = {**results(cfg, measured, cells), "versions": versions(), "config": asdict(cfg)}
     out = Path(cfg.out)
     write_json(out / RESULTS, found)
-    page, *_ = write_report(out / REPORT, found, title)
+    page, *_ = write_report(out / REPORT, found, title, figures=cfg.figures)
     console(f"{out / RESULTS}; the report: {page}")
     if grid.missing:
         console(f"{grid.missing} answers are MISSING: run the same command again to ask them")

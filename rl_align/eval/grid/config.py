@@ -121,6 +121,7 @@ class GridConfig:
         give_up_after: A model behind a defence of which this many samples in a row failed is given up in this run.
         request_timeout_s: Longest time for one request.
         draws: Of the bootstrap.
+        figures: Whether the report has figures.
         tokens_per_second: Of one served model, for the estimate of `--dry-run` alone.
     """
 
@@ -142,6 +143,7 @@ class GridConfig:
     give_up_after: int = 32
     request_timeout_s: float = 600.0
     draws: int = 2000
+    figures: bool = True
     tokens_per_second: float = 2000.0
 
     @property
@@ -185,6 +187,8 @@ def _check_model(model: ModelConfig, where: str, cfg: GridConfig) -> None:
         raise UserError("names no model", where=f"{where}.model", expected="the name under which the endpoint serves it")
     if model.base_url and not model.base_url.startswith(("http://", "https://")):
         raise UserError(f"is {model.base_url!r}", where=f"{where}.base_url", expected="an address up to and including /v1")
+    if model.base_url and "@" in model.base_url.split("://", 1)[1].split("/", 1)[0]:
+        raise UserError("holds credentials", where=f"{where}.base_url", fix="put the key into the environment: api_key_env")
     if model.from_run and cfg.run is None:
         raise UserError("names a model of a run", where=f"{where}.from_run", fix="name the run: run=runs/…")
     if model.sampling not in SAMPLINGS:

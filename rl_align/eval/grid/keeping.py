@@ -118,5 +118,5 @@ class Keeping:
         self._told(False)
 
     def _row(self, id: str, row: dict[str, Any]) -> None:
-        self.recorder.add({"item_id": id, "asked": self._sheet.asked[id], **row})
+        self.recorder.add({"item_id": id, "asked": self._sheet.asked[id], "judged_by": self._sheet.judged_by, **row})
         self._told(True)

@@ -112,7 +112,7 @@ def results(cfg: GridConfig, measured: Mapping[str, Measured], cells: Mapping[Ce
         "benchmarks": shown,
         "cells": found,
         "comparisons": _comparisons(cfg, measured, records, drawn),
-        "fronts": _fronts(cfg, measured, drawn),
+        "fronts": _fronts(cfg, measured, drawn, {(c["model"], c["defence"], c["benchmark"]): c["metrics"] for c in found}),
     }
 
 
@@ -257,30 +257,40 @@ def _opinions(rate: Rate, records: Mapping[int, Sequence[Record]]) -> dict[tuple
 
 
 def _fronts(
-    cfg: GridConfig, measured: Mapping[str, Measured], drawn: Mapping[tuple[str, str, str], Mapping[str, Drawn]]
+    cfg: GridConfig,
+    measured: Mapping[str, Measured],
+    drawn: Mapping[tuple[str, str, str], Mapping[str, Drawn]],
+    metrics: Mapping[tuple[str, str, str], Mapping[str, Any]],
 ) -> list[dict[str, Any]]:
-    """Mean attack success and over-refusal of every model behind every defence, over the benchmarks that have them."""
+    """Mean attack success and over-refusal of every model behind every defence, over the benchmarks that have them.
+
+    There is none unless all of these have a value: means over different benchmarks cannot be compared.
+    """
     points = []
     for model in cfg.models:
         for defence in cfg.defences:
             point: dict[str, Any] = {"model": model, "defence": defence}
             for part in ("attack", "over_refusal"):
-                named = {name: rate.name for name, one in measured.items() if (rate := getattr(one, part)) is not None}
-                parts = {n: drawn[model, defence, n][rate] for n, rate in named.items() if (model, defence, n) in drawn}
-                point[part] = _mean({n: one for n, one in parts.items() if math.isfinite(one.value)}, len(named))
+                named = [
+                    ((model, defence, n), rate.name) for n, one in measured.items() if (rate := getattr(one, part)) is not None
+                ]
+                known = [(key, rate) for key, rate in named if key in drawn and math.isfinite(drawn[key][rate].value)]
+                point[part] = None
+                if known and len(known) == len(named):
+                    told = _mean([drawn[key][rate] for key, rate in known])
+                    if len(known) == 1:
+                        told = {k: metrics[known[0][0]][known[0][1]][k] for k in ("value", "low", "high", "how")}
+                    point[part] = {**told, "benchmarks": [key[2] for key, _ in known]}
             points.append(point)
     for point in points:
         point["front"] = _on_front(point, points)
     return points
 
 
-def _mean(parts: Mapping[str, Drawn], named: int) -> dict[str, Any] | None:
-    """The mean over benchmarks; None unless all of them have a value, as points of different benchmarks cannot be compared."""
-    if not parts or len(parts) < named:
-        return None
-    mean = Drawn(sum(p.value for p in parts.values()) / len(parts), sum(p.draws for p in parts.values()) / len(parts))
+def _mean(parts: Sequence[Drawn]) -> dict[str, Any]:
+    mean = Drawn(sum(p.value for p in parts) / len(parts), sum(p.draws for p in parts) / len(parts))
     low, high = mean.interval
-    return {"value": mean.value, "low": low, "high": high, "benchmarks": list(parts)}
+    return {"value": mean.value, "low": low, "high": high, "how": "bootstrap"}
 
 
 def _on_front(point: Mapping[str, Any], points: Sequence[Mapping[str, Any]]) -> bool:

@@ -23,6 +23,7 @@ from rl_align.eval.grid.keeping import Keeping, Pulse
 from rl_align.eval.grid.models import Starter, check_keys, model_of, served
 from rl_align.eval.grid.places import missing, require
 from rl_align.eval.grid.plan import FENCE, Plan, Round, rounds
+from rl_align.eval.grid.rejudging import rejudge
 from rl_align.eval.quiet import quiet_inspect
 
 #: Makes the bar: `(answers there will be, answers there are) -> context of a function that is told how many more there are`.
@@ -82,6 +83,11 @@ class Grid:
             KeyboardInterrupt: The person ended it; what was answered is kept.
         """
         places = [one.place for one in self.asked.values()]
+        for place in places:
+            sheet = self.plan.sheet(place.cell.model, place.cell.benchmark)
+            assert sheet is not None
+            if again := rejudge(place, sheet):
+                self.console(f"{place.cell}: {again} answers judged anew")
         total = sum(len(r.ids) for p in places for r in p.recorders)
         due = [cell for cell, one in self.asked.items() if one.place.missing]
         try:

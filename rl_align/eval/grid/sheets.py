@@ -10,10 +10,11 @@ from typing import Any, Protocol
 
 from inspect_ai import Task
 from inspect_ai.dataset import MemoryDataset, Sample
-from inspect_ai.model import ChatMessage, Model
+from inspect_ai.model import ChatMessage, Model, ModelName, ModelOutput, ModelUsage
 from inspect_ai.scorer import Score, Scorer, Target, scorer
 from inspect_ai.solver import Solver, TaskState
 
+from rl_align.config import config_hash
 from rl_align.errors import UserError
 from rl_align.eval.benchmarks import BENCHMARKS, build
 from rl_align.eval.building import Benchmark
@@ -41,7 +42,8 @@ class Sheet(Protocol):
         answers: Answers to each item.
         max_tokens: Longest answer.
         facts: What is true of every number of it: protocol, version, data with what was dropped, judges.
-        settings: What answers and judgements depend on beside the items.
+        settings: What answers depend on beside the items.
+        judged_by: Hash of who judges and how; empty where nobody does.
     """
 
     task: str
@@ -55,6 +57,7 @@ class Sheet(Protocol):
     max_tokens: int
     facts: Mapping[str, Any]
     settings: Mapping[str, Any]
+    judged_by: str
 
     def due(self, ids: Collection[str], solver: Solver, model: Model, keep: Keep, name: str) -> Task:
         """A task that asks these items, each once, and has every record kept."""
@@ -62,6 +65,10 @@ class Sheet(Protocol):
 
     def behind(self, rewrite: str, record: dict[str, Any]) -> dict[str, Any]:
         """The record of an answer to a prompt that a defence rewrote."""
+        ...
+
+    async def anew(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """The record of the same answer, judged once more."""
         ...
 
 
@@ -80,11 +87,11 @@ class Named:
         self.temperature, self.answers, self.max_tokens = options.temperature, options.epochs, options.max_tokens
         self.facts = benchmark.facts()
         asked = {name: {k: v for k, v in facts.items() if k != "calibration"} for name, facts in benchmark.judges.items()}
+        self.judged_by = config_hash(asked)[:12] if asked else ""
         self.settings = {
             "protocol": [protocol.name, protocol.version],
             "max_tokens": options.max_tokens,
             "temperature": options.temperature,
-            "judges": asked,
         }
 
     def due(self, ids: Collection[str], solver: Solver, model: Model, keep: Keep, name: str) -> Task:
@@ -96,6 +103,18 @@ class Named:
     def behind(self, rewrite: str, record: dict[str, Any]) -> dict[str, Any]:
         """As it is: the judge is told what the person asked."""
         return record
+
+    async def anew(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """See `Sheet`. The model is not asked: its answer is in the record."""
+        sample = self._samples[record["item_id"]]
+        output = ModelOutput.from_content("record", record["text"], stop_reason=record["stop"])
+        output.usage = ModelUsage(output_tokens=record["tokens"], total_tokens=record["tokens"])
+        name, turns, target = ModelName("none/record"), sample.input, Target(sample.target)
+        assert not isinstance(turns, str)
+        state = TaskState(name, sample.id or "", 1, turns, list(turns), target, output=output, metadata=sample.metadata)
+        found = await self._benchmark.scorer(state, target)
+        assert found is not None and found.metadata is not None
+        return {**record, **found.metadata["record"], **{key: record[key] for key in ("epoch", "defence")}}
 
 
 def _kept(inner: Scorer, keep: Keep) -> Scorer:

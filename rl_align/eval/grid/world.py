@@ -87,7 +87,7 @@ class _Passed:
 class Pictograms:
     """See `Sheet`."""
 
-    task, known_by = PICTOGRAMS, ATTACK
+    task, known_by, judged_by = PICTOGRAMS, ATTACK, ""
     rates = RATES
 
     def __init__(self, items: Sequence[Item], options: WorldOptions, tokens: Mapping[str, int], left_out: int = 0):
@@ -160,6 +160,10 @@ class Pictograms:
         """The record of an answer to a rewritten prompt: what was really asked for decides whether complying does harm."""
         told = judge_rewritten(self._items[record["item_id"]], rewrite, parse_response(record["text"]))
         return {**record, "rewrite": rewrite, "rewritten": {**asdict(told), "outcome": None}}
+
+    async def anew(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """As it is: the world's truth does not change."""
+        return dict(record)
 
 
 def by_cells(items: Sequence[Item], limit: int) -> list[Item]:

@@ -23,6 +23,13 @@ def label(name: object, limit: int = 32) -> str:
     return (text if len(text) <= limit else text[: limit - 1] + "…").replace("$", r"\$")
 
 
+def figures(found: Mapping[str, Any]) -> dict[str, tuple[str, bytes]]:
+    """Name of a file → title and PNG."""
+    front = pareto(found)
+    drawn = {"pareto": ("attack success against over-refusal", front)} if front is not None else {}
+    return drawn | {f"radar-{k}": one for k, one in enumerate(radars(found).items(), start=1)}
+
+
 def pareto(found: Mapping[str, Any]) -> bytes | None:
     """Models by shape, defences by colour; lower left is better, the front is joined. None without points."""
     points = [p for p in found["fronts"] if p["attack"] and p["over_refusal"]]

@@ -15,15 +15,17 @@ from rl_align.report.grid.tables import Table, tables
 from rl_align.runfiles.atomic import write_bytes, write_text
 
 PAGE = "matrix.html"
+_URI = "data:image/png;base64,"
 
 
-def write_report(folder: Path, found: Mapping[str, Any], title: str) -> list[Path]:
+def write_report(folder: Path, found: Mapping[str, Any], title: str, *, figures: bool = True) -> list[Path]:
     """Writes the files.
 
     Args:
         folder: Where they go.
         found: As `rl_align.eval.grid.results.results` gives it.
         title: Of page and files.
+        figures: Whether any are drawn.
 
     Returns:
         The files, the page first.
@@ -34,39 +36,37 @@ def write_report(folder: Path, found: Mapping[str, Any], title: str) -> list[Pat
         f"{', '.join(map(str, found['seeds']))}. Intervals are of 95 %, from {found['draws']} resamples.",
         *_versions(found),
     ]
-    figures = {"attack success against over-refusal": plots.pareto(found), **plots.radars(found)}
-    kept = {name: data for name, data in figures.items() if data}
+    drawn = plots.figures(found) if figures else {}
     page = folder / PAGE
-    write_text(page, _page(title, intro, shown, kept))
+    write_text(page, _page(title, intro, shown, drawn))
     write_text(folder / "matrix.md", markdown(shown, title, intro))
     write_text(folder / "matrix.tex", latex(shown, title))
     written = [page, folder / "matrix.md", folder / "matrix.tex"]
     for name, rows in long(found).items():
         written.append(folder / f"{name}.csv")
         write_text(written[-1], csv_text(rows))
-    names = ["pareto", *(f"radar-{k}" for k in range(1, len(kept)))] if figures["attack success against over-refusal"] else []
-    for name, data in zip(names or [f"radar-{k}" for k in range(1, len(kept) + 1)], kept.values(), strict=True):
+    for name, (_, data) in drawn.items():
         written.append(folder / f"{name}.png")
         write_bytes(written[-1], data)
     return written
 
 
-def _page(title: str, intro: Sequence[str], shown: Sequence[Table], figures: Mapping[str, bytes]) -> str:
+def _page(title: str, intro: Sequence[str], shown: Sequence[Table], figures: Mapping[str, tuple[str, bytes]]) -> str:
     environment = Environment(
         loader=PackageLoader("rl_align.report", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=lambda value: plain_long(value) if isinstance(value, str) else value,
+        finalize=_fit,
     )
-    uris = {plain(name): "data:image/png;base64," + base64.b64encode(data).decode("ascii") for name, data in figures.items()}
+    uris = {plain(told): _URI + base64.b64encode(data).decode("ascii") for told, data in figures.values()}
     return environment.get_template("grid/page.html.j2").render(title=title, intro=intro, tables=shown, figures=uris)
 
 
-def plain_long(text: str) -> str:
-    """A value of the page without anything invisible; pictures are longer than names."""
-    return text if text.startswith("data:image/png;base64,") and text[22:].replace("=", "").isascii() else plain(text)
+def _fit(value: Any) -> Any:
+    """A value of the page without anything invisible. Pictures are our own, and longer than any name."""
+    return value if not isinstance(value, str) or value.startswith(_URI) else plain(value)
 
 
 def _versions(found: Mapping[str, Any]) -> list[str]:
