@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.parser import HeaderParser
 from importlib import metadata
@@ -167,14 +167,14 @@ def left_out(path: Path = REQUIREMENTS / "overrides-gpu.txt") -> frozenset[str]:
     return frozenset(canonicalize_name(r.name) for r in found if r.marker is not None and not _applies(r, ""))
 
 
-def describe(plan: Plan, listed: Sequence[Wheel]) -> list[str]:
-    """Lines for a person."""
+def describe(plan: Plan, listed: Sequence[Wheel], there: Collection[str] = ()) -> list[str]:
+    """Lines for a person; `there` are the names of all that is installed."""
     sizes = {canonicalize_name(wheel.name): wheel for wheel in listed}
     used = {name: offer for name, offer in plan.taken.items() if offer.file is None}
     lines = [f"used as installed: {len(used)} packages" + _some([f"{n} {o.version}" for n, o in used.items()])]
     lines.append(f"installed from the folder: {len(plan.files)} wheels, {sum(f.stat().st_size for f in plan.files) / 1e6:,.0f} MB")
     # What a missing package itself asks for is known by the list only.
-    missing = {*plan.missing, *(sizes.keys() - plan.taken.keys() if plan.missing else ())}
+    missing = {*plan.missing, *(sizes.keys() - plan.taken.keys() - set(there) if plan.missing else ())}
     if missing:
         known = [sizes[name] for name in missing if name in sizes]
         lines.append(f"missing: {len(missing)} packages, {megabytes(known)}" + _some(list(missing)))
@@ -195,7 +195,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked, listed = read_list()
     plan = make_plan(asked, gather(arguments.folder, listed), left_out())
     if arguments.action == "plan":
-        print("\n".join(describe(plan, listed)))
+        print("\n".join(describe(plan, listed, installed())))
         return 0
     if plan.missing:
         wanted = [f"{name}{specifiers}" for name, specifiers in sorted(plan.missing.items())]

@@ -387,9 +387,16 @@ class Run:
             raise RuntimeError(f"the last checkpoint has no model at {source}")
         partial = out.with_name(f".{out.name}.partial~")
         shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(source, partial)
+        if self.config.engine.save_state:
+            shutil.copytree(source, partial)
+        else:
+            from rl_align.models.cast import cast_folder
+
+            cast_folder(source, partial, self.config.engine.rollout_dtype)
         shutil.rmtree(out, ignore_errors=True)
         partial.rename(out)
+        if not self.config.engine.save_state:
+            shutil.rmtree(root)  # nothing resumes from it, and it is larger than the model
 
 
 def run(config_path: str | Path, overrides: Sequence[str] = (), *, dry_run: bool = False) -> None:
