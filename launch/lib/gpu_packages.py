@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 import zipfile
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.parser import HeaderParser
@@ -75,25 +76,26 @@ def make_plan(asked: Sequence[str], offers: Mapping[str, Sequence[Offer]], witho
         offers: Name → offers, the preferred one first.
         without: Names that are left out, whoever asks for them.
     """
-    refused: set[tuple[str, Version]] = set()
+    refused: dict[tuple[str, Version], list[object]] = {}
     while True:
         plan, demands = _walk(asked, offers, without, refused)
         clash = next((name for name, offer in plan.taken.items() if not _fits(offer.version, demands[name])), None)
         if clash is None:
             for name in plan.missing:
-                plan.missing[name] = ", ".join(sorted({str(d) for d in demands[name] if d}))
+                before = [demand for (other, _), why in refused.items() if other == name for demand in why]
+                plan.missing[name] = _together(demands[name]) or _together(before)
             return plan
-        refused.add((clash, plan.taken[clash].version))
+        refused[clash, plan.taken[clash].version] = demands[clash]
 
 
 def _walk(
-    asked: Sequence[str], offers: Mapping[str, Sequence[Offer]], without: frozenset[str], refused: set[tuple[str, Version]]
+    asked: Sequence[str], offers: Mapping[str, Sequence[Offer]], without: frozenset[str], refused: Collection[tuple[str, Version]]
 ) -> tuple[Plan, dict[str, list[object]]]:
     """What the roots reach with the best offers that are not refused, and what is demanded of each package on the way."""
     plan, demands, seen = Plan(), {}, set()
-    todo = [(line, "") for line in asked]
+    todo = deque((line, "") for line in asked)
     while todo:
-        text, extra = todo.pop()
+        text, extra = todo.popleft()
         requirement = Requirement(text)
         name = canonicalize_name(requirement.name)
         if name in without or not _applies(requirement, extra):
@@ -110,6 +112,10 @@ def _walk(
                 seen.add((name, wanted))
                 todo += [(line, wanted) for line in plan.taken[name].requires]
     return plan, demands
+
+
+def _together(demands: Sequence[object]) -> str:
+    return ", ".join(sorted({text for demand in demands if (text := str(demand))}))
 
 
 def _applies(requirement: Requirement, extra: str) -> bool:

@@ -33,7 +33,7 @@ class Served:
 
 
 class ModelServer:
-    """The actor: on GPUs it holds as many as the server's `tensor_parallel`, and runs where Ray finds them, or none when it shares."""
+    """The actor: it holds as many GPUs as the server's `tensor_parallel` and runs where Ray finds them, or none when it shares."""
 
     def __init__(self, served: Served):
         self._served, self._open = served, ExitStack()
