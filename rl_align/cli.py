@@ -98,7 +98,19 @@ def _lazy(target: str) -> Callable[..., Any]:
 
 
 def _run_command(a: argparse.Namespace) -> int | None:
-    return _lazy("rl_align.pipeline.run:run")(a.config, a.overrides, dry_run=a.dry_run)
+    return _lazy("rl_align.pipeline.run:run")(a.config, a.overrides, dry_run=a.dry_run, only=a.only)
+
+
+def _gpu_check(a: argparse.Namespace) -> int:
+    return _lazy("rl_align.pipeline.gpu_check.command:command")(
+        big=a.big,
+        device=a.device,
+        minutes=a.minutes,
+        folder=a.folder,
+        dry_run=a.dry_run,
+        began=a.began,
+        overrides=a.overrides,
+    )
 
 
 def _launch(a: argparse.Namespace) -> int:
@@ -207,6 +219,7 @@ def _parser() -> argparse.ArgumentParser:
     run = _add(commands, "run", _run_command, "run an experiment, or continue it", f"run {quickstart} seed=2")
     _config(run)
     run.add_argument("--dry-run", action="store_true", help="print what would be done, and start nothing")
+    run.add_argument("--only", action="append", default=[], metavar="STAGE", help="run this stage alone; may be repeated")
 
     seeds = _add(commands, "seeds", _seeds, "run it with several seeds, then tabulate", f"seeds {quickstart} --n 3")
     _config(seeds)
@@ -329,6 +342,14 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument("prompt", metavar="PROMPT", help="what the person asks")
     _overrides(ask)
 
+    check = _add(commands, "gpu-check", _gpu_check, "run and measure the pipeline on one GPU, or go on", "gpu-check --minutes 40")
+    check.add_argument("--big", action="store_true", help="the shapes of a 3 B model instead of 100 M parameters")
+    check.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help="cpu: the same code with a tiny model")
+    check.add_argument("--minutes", type=_count, metavar="N", help="ends by then, with what it has (default: as long as the plan)")
+    check.add_argument("--folder", metavar="DIR", help="where it works (default: runs/gpu_check, runs/gpu_check_big, …)")
+    check.add_argument("--dry-run", action="store_true", help="print the plan, and start nothing")
+    check.add_argument("--began", type=float, help=argparse.SUPPRESS)
+    _overrides(check)
     _add(commands, "doctor", _doctor, "check this machine and its packages", "doctor")
     return parser
 

@@ -164,6 +164,8 @@ class ray_cluster:  # noqa: N801 - used as a context manager
             return
         # Without an address Ray would join whatever cluster the machine has.
         options |= {"address": "local", "include_dashboard": False}
+        # A machine with few cores would wait for ever for the actors that "hold" one each.
+        options["num_cpus"] = max(os.cpu_count() or 1, LOGICAL_CPUS * self.engine.devices_per_node)
         if self.engine.platform is Platform.cpu:
             options |= {
                 "num_cpus": LOGICAL_CPUS,

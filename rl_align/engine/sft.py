@@ -24,6 +24,9 @@ from .checkpoints import LATEST
 from .config import EngineConfig, Platform, SFTConfig
 from .progress import Follow
 
+#: What verl says of a GPU's memory; on a CPU it is zero.
+MEMORY = ("max_memory_allocated_gb", "max_memory_reserved_gb")
+
 
 def run(
     engine: EngineConfig,
@@ -179,6 +182,7 @@ def _work(job: Mapping[str, Any]) -> None:
             names = {"loss": "loss/train", "grad_norm": "actor/grad_norm", "lr": "actor/lr"}
             values = {new: metrics[old] for old, new in names.items() if old in metrics}
             now = time.perf_counter()
+            values |= {f"perf/{name}": metrics[f"perf/{name}"] for name in MEMORY if metrics.get(f"perf/{name}")}
             values |= {"time/update": seconds, "time/step": now - self.last, "loss/examples": len(drawn)}
             self.last = now
             self.record.drawn = drawn

@@ -29,7 +29,7 @@ ANSWERS_S = 80
 #: What the engine's processes hold on a CPU while the tiny model trains (measured).
 ENGINE_BYTES = 1e10
 #: Parameters of the sizes that `rl_align.models` builds.
-BUILT = {"1m": 0.9e6, "3m": 4.1e6, "30m": 30.7e6}
+BUILT = {"1m": 0.9e6, "3m": 4.1e6, "30m": 30.7e6, "100m": 98.8e6, "3b": 3.75e9}
 
 
 def explain(config: RunConfig) -> list[str]:
@@ -43,7 +43,7 @@ def explain(config: RunConfig) -> list[str]:
         line, rows = described(c.dataset)
         asked = g.steps * g.prompts_per_step
         lines.append(line + (f"; GRPO asks {asked} prompts, {asked / rows:.1f} times each" if rows else ""))
-    lines += [line for stage in plan(c) for line in stage.lines(devices)]
+    lines += [line for stage in plan(c) for line in stage.lines(devices, c.engine.micro_batch_tokens)]
     if Trained.rewriter in c.seats and c.cotrain.mode is not Mode.shared and c.rewriter.from_run is None:
         grpo, near = c.rewriter.grpo, c.rewriter
         asked = grpo.prompts_per_step * grpo.rollouts_per_prompt * near.target.samples
@@ -85,20 +85,21 @@ class Trains:
     settings: SFTConfig | GRPOConfig
     hops: int = 1
 
-    def lines(self, devices: int) -> list[str]:
-        """Its batch arithmetic, for a person."""
+    def lines(self, devices: int, tokens: int = 0) -> list[str]:
+        """Its batch arithmetic, for a person; `tokens` are those of a micro-batch, 0 where it has a fixed number of rows."""
         s = self.settings
+        micro = f"micro-batches of {f'at most {tokens} tokens' if tokens else s.micro_batch_size}"
         if isinstance(s, SFTConfig):
             return [
                 f"{self.name}: {s.steps} steps × {s.batch_size} transcripts = {s.steps * s.batch_size} transcripts, "
-                f"{s.batch_size // devices} a device and step in micro-batches of {s.micro_batch_size}"
+                f"{s.batch_size // devices} a device and step in {micro}"
             ]
         rollouts = s.prompts_per_step * s.rollouts_per_prompt
         lines = [
             f"{self.name}: {s.steps} steps × {s.prompts_per_step} prompts × {s.rollouts_per_prompt} rollouts = "
             f"{s.steps * rollouts} rollouts of at most {s.max_response_tokens} tokens; one optimizer step a batch of {rollouts}",
-            f"{self.name}: {rollouts // devices} rollouts a device and step in micro-batches of {s.micro_batch_size}; checkpoints "
-            f"every {s.save_every} steps, the last {s.keep_checkpoints} kept",
+            f"{self.name}: {rollouts // devices} rollouts a device and step in {micro}; checkpoints every {s.save_every} steps, "
+            f"the last {s.keep_checkpoints} kept",
         ]
         if s.dynamic_sampling:
             lines.append(f"{self.name}: dynamic sampling replaces groups without signal, so more prompts are generated")

@@ -409,18 +409,26 @@ class Run:
             raise RuntimeError(f"the last checkpoint has no model at {source}")
         partial = out.with_name(f".{out.name}.partial~")
         shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(source, partial)
+        if self.config.engine.save_state:
+            shutil.copytree(source, partial)
+        else:
+            from rl_align.models.cast import cast_folder
+
+            cast_folder(source, partial, self.config.engine.rollout_dtype)
         shutil.rmtree(out, ignore_errors=True)
         partial.rename(out)
+        if not self.config.engine.save_state:
+            shutil.rmtree(root)  # nothing resumes from it, and it is larger than the model
 
 
-def run(config_path: str | Path, overrides: Sequence[str] = (), *, dry_run: bool = False) -> None:
+def run(config_path: str | Path, overrides: Sequence[str] = (), *, dry_run: bool = False, only: Sequence[str] = ()) -> None:
     """Runs an experiment, or continues it.
 
     Args:
         config_path: YAML file.
         overrides: `key=value` strings.
         dry_run: Print the resolved configuration, the batch arithmetic and an estimate; start nothing.
+        only: Stages to run, in their order; the others are left as they are, and there is no report. None named means all.
 
     Raises:
         UserError: Anything a person can put right.
@@ -429,19 +437,25 @@ def run(config_path: str | Path, overrides: Sequence[str] = (), *, dry_run: bool
     config = resolve(load_config(RunConfig, config_path, overrides))
     check_extra(config.engine)
     work = Run(config)
+    stages = work.stages()
+    if unknown := set(only) - {stage.name for stage in stages}:
+        expected = f"some of {', '.join(stage.name for stage in stages)}"
+        raise UserError(f"there is no stage {min(unknown)!r}", where="--only", expected=expected)
+    stages = [stage for stage in stages if stage.name in only or not only]
     if dry_run:
         from rl_align.pipeline.estimate import explain
 
         print(to_yaml(config), end="")
-        print("\n".join(f"# {line}" for line in [*explain(config), *foresee(work.folder, work.stages())]))
+        print("\n".join(f"# {line}" for line in [*explain(config), *foresee(work.folder, stages)]))
         return
     print(f"run folder: {config.folder}")
     with engine_lock(str(work.folder)):
         wait_for_workers()
         work.folder.mkdir(parents=True, exist_ok=True)
         write_text(work.folder / "config.yaml", to_yaml(config))
-        timing = run_stages(work.folder, work.stages(), donors=config.reuse)
-        write_report(work.folder, config, timing)
+        timing = run_stages(work.folder, stages, donors=config.reuse)
+        if not only:
+            write_report(work.folder, config, timing)
 
 
 def _step(checkpoint: Path | None) -> int:
