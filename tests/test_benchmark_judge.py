@@ -193,7 +193,8 @@ def test_peoples_labels_become_cases_and_agreement_is_printed(name, counts, tmp_
         endpoint = [f"endpoint.base_url={fake.base_url}", "endpoint.model=fake-judge"]
         capsys.readouterr()
         assert main(["judge", "calibrate", str(out), which, *endpoint]) == 0
-    cells = [cell.strip() for cell in capsys.readouterr().out.splitlines()[-1].split("|")[1:-1]]
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith(f"| {which} "))
+    cells = [cell.strip() for cell in row.split("|")[1:-1]]
     assert cells[:4] == [which, str(len(rows)), "0", "1.000"]
 
 

@@ -84,7 +84,7 @@ def test_no_arguments_show_help_and_exit_2(capsys):
 
 def test_settings_and_flags_may_stand_in_any_order(script):
     calls = []
-    script(lambda config, overrides, dry_run: calls.append((config, overrides, dry_run)))
+    script(lambda config, overrides, dry_run, only=None: calls.append((config, overrides, dry_run)))
     assert main(["run", "a.yaml", "seed=1", "--dry-run", "grpo.steps=2"]) == 0
     assert main(["run", "--debug", "a.yaml"]) == 0
     assert main(["run", "a.yaml", "note=-1 --x"]) == 0
