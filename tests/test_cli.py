@@ -15,7 +15,7 @@ from rl_align.pipeline.stages import Stage, StageFailed, run_stages
 from rl_align.runfiles.ledger import Ledger
 from rl_align.runfiles.manifest import seal
 
-COMMANDS = ("run", "seeds", "data", "status", "report", "eval", "view", "reward", "guard", "synth", "doctor")
+COMMANDS = ("run", "seeds", "data", "status", "report", "eval", "view", "reward", "guard", "synth", "doctor", "gpu-check")
 ACTIONS = (
     *(f"data {name}" for name in ("make", "sheet", "draw", "prepare", "validate", "stats", "show", "mix", "split")),
     *("bench data", "reward refusals", "reward calibrate-refusals", "guard serve", "guard ask"),
@@ -83,7 +83,7 @@ def test_no_arguments_show_help_and_exit_2(capsys):
 
 def test_settings_and_flags_may_stand_in_any_order(script):
     calls = []
-    script(lambda config, overrides, dry_run: calls.append((config, overrides, dry_run)))
+    script(lambda config, overrides, dry_run, only: calls.append((config, overrides, dry_run)))
     assert main(["run", "a.yaml", "seed=1", "--dry-run", "grpo.steps=2"]) == 0
     assert main(["run", "--debug", "a.yaml"]) == 0
     assert main(["run", "a.yaml", "note=-1 --x"]) == 0
