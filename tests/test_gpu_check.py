@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import gpu_stand_in
@@ -123,7 +124,8 @@ def test_a_whole_check_becomes_numbers_and_verdicts(bench):
     assert record["steps"]["grpo"]["parts_s"]["generate"] == 2.0  # without the first step after the start
     generation = record["generation"]
     assert generation["engine"]["tokens_per_s"] == 20.0 and generation["engine"]["steps"] == list(range(2, 13))
-    assert generation["plain_vllm"] == {"tokens_per_s": 25.0, "steps": 4} and generation["ratio"] == 0.8
+    assert generation["plain_vllm"] == {"tokens_per_s": 25.0, "of_steps": [9, 10, 11, 12]} and generation["ratio"] == 0.8
+    assert generation["engine_same_steps"]["steps"] == [9, 10, 11, 12]
     # text 6 · 2,000 · 100, attention 6 · 2 · 8 · 100² / 4, vision 6 · (1,000 + 400 / 4) · 64 patches · 4 pictures
     operations = 1_200_000 + 240_000 + 1_689_600
     assert record["update"]["tflops_per_s"] == round(operations / 1e12, 3) and record["update"]["tokens_per_s"] == 100.0
@@ -134,7 +136,9 @@ def test_a_whole_check_becomes_numbers_and_verdicts(bench):
     assert record["curves"]["grpo"][0] == [1, 0.1] and record["curves"]["sft"][-1] == [12, round(1 / 12, 5)]
     assert record["machine"]["probe"]["matmul_tflops_per_s"] == 700.0
     assert record["machine"]["gpu"]["peak_bf16_flops"] == 9.89e14
-    assert record["machine"]["attention"]["trainer"] in ("sdpa", "flash_attention_2")
+    there = find_spec("flash_attn") is not None
+    trainer = "flash_attention_2" if there else "sdpa"
+    assert record["machine"]["attention"] == {"trainer": trainer, "remove_padding": there, "flash_attn": there}
     assert verdicts(record) == {
         "every step runs": "pass",
         "generation beside plain vLLM": "reported",
@@ -162,6 +166,7 @@ def test_the_job_of_plain_vllm_asks_for_the_engines_prompts_with_their_lengths(b
     assert job["steps"] == [[{"item": f"i{step}", "tokens": 10}] * 4 for step in (9, 10, 11, 12)]
     assert job["llm"]["enforce_eager"] is False and job["llm"]["enable_prefix_caching"] is True
     assert job["llm"]["dtype"] == "bfloat16" and job["temperature"] == 1.0
+    assert job["engine"]["platform"] == "cuda" and job["of_steps"] == [9, 10, 11, 12]
 
 
 def test_a_cut_step_leaves_what_it_has_the_others_run_and_the_next_call_goes_on(bench):
@@ -227,6 +232,7 @@ def _processes(bench: Bench) -> str:
 DRIVER = """
 import sys, time
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from rl_align.pipeline.gpu_check.plan import make_plan
 from rl_align.pipeline.gpu_check.machine import GPU
@@ -245,7 +251,7 @@ def test_killed_at_any_moment_the_record_is_whole_nothing_is_left_and_the_next_c
     code = DRIVER.format(root=str(ROOT), folder=str(bench.folder), python=STAND_IN, names=names)
     moments = random.Random(5)
     seen = set()
-    for target in ("model", "grpo", PLAIN, "rewriter_grpo"):
+    for target in ("model", "grpo", "rewriter_grpo"):
         process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 20
         while process.poll() is None and time.monotonic() < deadline:

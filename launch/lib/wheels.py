@@ -151,6 +151,7 @@ def table(wheels: Sequence[Wheel], python: str) -> str:
         "```",
         "",
         "Then, where the GPU is: `WHEELS=wheels launch/gpu_check`. What that machine has in a fitting version is used as it is.",
+        "For another Python: `python launch/lib/wheels.py --python 3.12 --out DIR` writes DIR/wheels-gpu.txt.",
     ]
     if sources:
         lines += ["", f"The index has no wheel of {', '.join(sources)}; that command builds it."]

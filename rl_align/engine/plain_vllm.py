@@ -4,13 +4,15 @@
 
 Every text of the job is asked for again: the same prompt and picture, the same sampling parameters, and as many tokens as it had
 (the end token is ignored), so that both sides do the same work. One `LLM.generate` a step of the engine's; the first is done twice
-and its first time does not count. JOB.json holds the arguments of `measure` and `out`, where the result goes.
+and its first time does not count. JOB.json holds the arguments of `measure`, `engine` (an EngineConfig's fields, for the
+environment), `of_steps` (the engine's numbers of the steps) and `out`, where the result goes.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -21,7 +23,10 @@ from rl_align.models.vocabulary import special_tokens, vision_bias
 from rl_align.runfiles.atomic import write_json
 from rl_align.runfiles.lock import engine_lock
 
+from . import env
 from .chat import parts
+from .config import EngineConfig, Platform
+from .cpu import vllm_version
 
 
 def prompts(model: Path, rows: Path, items: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -98,9 +103,14 @@ def measure(
 def main() -> None:
     """Command line."""
     job = json.loads(Path(sys.argv[1]).read_bytes())
-    out = Path(job.pop("out"))
+    out, of_steps, engine = Path(job.pop("out")), job.pop("of_steps"), job.pop("engine")
+    config = EngineConfig(**{**engine, "platform": Platform(engine["platform"])})
+    env.apply(config)
+    if config.platform is Platform.cpu:
+        os.environ.update(env.of_rollout_server())
+        vllm_version.apply()
     with engine_lock(str(out)):
-        write_json(out, measure(**job))
+        write_json(out, {**measure(**job), "of_steps": of_steps})
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from rl_align.engine.verl_config import GPU_BATCHED_TOKENS
 from rl_align.pipeline.config import RunConfig, resolve
 from rl_align.pipeline.gpu_check.measure import same_prompts, steps_of
 from rl_align.pipeline.gpu_check.plan import FLOAT32, PLAIN, PROBE, Plan, Step
+from rl_align.pipeline.parts import plain
 from rl_align.pipeline.stages import RECORDS
 from rl_align.runfiles.atomic import write_json
 
@@ -90,15 +91,17 @@ class Commands:
         write_json(self.folder / "plain_vllm-job.json", self._job(steps, self.result(step)))
         return ""
 
-    def _job(self, steps: list[Any], out: Path) -> dict[str, Any]:
+    def _job(self, steps: dict[int, Any], out: Path) -> dict[str, Any]:
         """Plain vLLM with the engine's settings, and the GPU to itself."""
         engine, grpo = self.config.engine, self.config.grpo
         longest = grpo.max_prompt_tokens + grpo.max_response_tokens
         return {
             "out": str(out),
+            "of_steps": list(steps),
+            "engine": plain(engine),
             "model": str(self.run_folder / "models" / "sft"),
             "rows": str(self.run_folder / "data" / "grpo.parquet"),
-            "steps": steps,
+            "steps": list(steps.values()),
             "temperature": grpo.temperature,
             "top_p": grpo.top_p,
             "llm": {

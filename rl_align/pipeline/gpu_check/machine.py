@@ -12,6 +12,8 @@ from importlib import metadata
 from importlib.util import find_spec
 from typing import Any
 
+from rl_align.engine.attention import settle
+from rl_align.engine.config import EngineConfig
 from rl_align.errors import UserError
 
 PACKAGES = (
@@ -88,8 +90,9 @@ def _ask(fields: str) -> list[list[str]]:
     return rows if answer.returncode == 0 and all(len(row) == fields.count(",") + 1 for row in rows) else []
 
 
-def facts(gpu: GPU | None) -> dict[str, Any]:
-    """The machine for the record."""
+def facts(gpu: GPU | None, engine: EngineConfig) -> dict[str, Any]:
+    """The machine for the record, and the attention that the engine's settings come to on it."""
+    settled = settle(engine)
     versions = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -100,20 +103,17 @@ def facts(gpu: GPU | None) -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "versions": versions,
-        "attention": attention(),
+        "attention": {
+            "trainer": settled.attention,
+            "remove_padding": settled.remove_padding,
+            "flash_attn": find_spec("flash_attn") is not None,
+        },
     }
     if gpu is not None:
         known = {"peak_bf16_flops": gpu.peak, "peak_from": "NVIDIA's data sheet, dense" if gpu.peak else "unknown GPU"}
         about = {"name": gpu.name, "memory_mib": gpu.memory_mib, "used_before_mib": gpu.used_mib, "driver": gpu.driver}
         machine["gpu"] = about | known
     return machine
-
-
-def attention() -> dict[str, Any]:
-    """Which attention `engine.attention: auto` is here (`rl_align/engine/attention.py`)."""
-    if find_spec("flash_attn") is not None:
-        return {"trainer": "flash_attention_2", "remove_padding": True, "why": "flash-attn is installed"}
-    return {"trainer": "sdpa", "remove_padding": False, "why": "flash-attn is not installed"}
 
 
 class MemoryWatch:

@@ -50,10 +50,10 @@ def rollouts(folder: Path, stage: str, step: int) -> Rows:
     return list(read_lines(place / f"step_{step:05d}.jsonl"))
 
 
-def generation(folder: Path, rows: Rows, stage: str = "grpo") -> dict[str, Any] | None:
-    """Tokens that the engine sampled a second while it generated, rewards and all."""
+def generation(folder: Path, rows: Rows, stage: str = "grpo", only: Sequence[int] | None = None) -> dict[str, Any] | None:
+    """Tokens that the engine sampled a second while it generated, rewards and all; over the steps `only`, or all steady ones."""
     tokens, seconds, counted = 0, 0.0, []
-    for row in steady(rows):
+    for row in steady(rows) if only is None else [row for row in rows if row["step"] in only]:
         texts = rollouts(folder, stage, row["step"])
         if texts and row.get("time/generate"):
             tokens, seconds = tokens + sum(text["tokens"] for text in texts), seconds + row["time/generate"]
@@ -63,11 +63,11 @@ def generation(folder: Path, rows: Rows, stage: str = "grpo") -> dict[str, Any] 
     return {"tokens_per_s": round(tokens / seconds, 1), "tokens": tokens, "seconds": round(seconds, 3), "steps": counted}
 
 
-def same_prompts(folder: Path, rows: Rows, most: int = 4) -> list[list[dict[str, Any]]]:
-    """What plain vLLM is asked: the items of the last steady steps, each as often and with as many tokens as the engine's texts."""
+def same_prompts(folder: Path, rows: Rows, most: int = 4) -> dict[int, list[dict[str, Any]]]:
+    """What plain vLLM is asked, by step: the items of the last steady ones, each as often and with as many tokens as it was."""
     steps = [row["step"] for row in steady(rows)][-most:]
-    asked = ([{"item": t["item_id"], "tokens": t["tokens"]} for t in rollouts(folder, "grpo", step)] for step in steps)
-    return [texts for texts in asked if texts]
+    asked = {step: [{"item": t["item_id"], "tokens": t["tokens"]} for t in rollouts(folder, "grpo", step)] for step in steps}
+    return {step: texts for step, texts in asked.items() if texts}
 
 
 def update(

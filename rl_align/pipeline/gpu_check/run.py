@@ -56,7 +56,7 @@ class Check:
         self.end = time.monotonic() + minutes * 60 - (time.time() - began)
         self.commands = Commands(plan, folder, cpu=gpu is None, overrides=overrides)
         self.record = Record(folder, plan.kind, [step.name for step in plan.steps])
-        self.record.machine = facts(gpu)
+        self.record.machine = facts(gpu, self.commands.config.engine)
         self.record.about["minutes"] = minutes
         self.summary = Summary(self.commands, self.record, gpu)
         self._saved = self._spoke = time.monotonic()
