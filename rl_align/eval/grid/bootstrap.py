@@ -15,6 +15,8 @@ from rl_align.eval.rates import Rate, Record, fold
 
 #: Two-sided 95 %.
 _LOW, _HIGH = 2.5, 97.5
+#: Resamples that are drawn at once.
+_BLOCK = 100
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,11 @@ class Resamples:
         rng, n, s = np.random.default_rng(seed), len(items), len(seeds)
         self._row = {id: k for k, id in enumerate(items)}
         self._seed = {one: k for k, one in enumerate(seeds)}
-        self._items = rng.multinomial(n, np.full(n, 1 / n), size=draws).astype(np.float64)
+        # Counts are whole numbers, which this format holds exactly; a benchmark of 28,000 items takes 224 MB.
+        self._items = np.empty((draws, n), np.float32)
+        for first in range(0, draws, _BLOCK):
+            block = self._items[first : first + _BLOCK]
+            block[:] = rng.multinomial(n, np.full(n, 1 / n), size=len(block))
         self._seeds = rng.multinomial(s, np.full(s, 1 / s), size=draws).astype(np.float64) if s > 1 else np.ones((draws, 1))
 
     def rate(self, rate: Rate, records: Mapping[int, Sequence[Record]]) -> Drawn:
@@ -57,14 +63,14 @@ class Resamples:
                     continue
                 name = record["groups"][rate.over] if rate.over is not None else ""
                 shape = (len(self._seed), len(self._row))
-                sums, cases = strata.setdefault(name, (np.zeros(shape), np.zeros(shape)))
+                sums, cases = strata.setdefault(name, (np.zeros(shape, np.float32), np.zeros(shape, np.float32)))
                 at = self._seed[seed], self._row[record["item_id"]]
                 sums[at] += float(value)
                 cases[at] += 1
         if not strata:
             return Drawn(float("nan"), np.full(len(self._items), np.nan))
         parts = list(strata.values())
-        value = float(np.mean([sums.sum() / cases.sum() for sums, cases in parts]))
+        value = float(np.mean([float(sums.sum()) / float(cases.sum()) for sums, cases in parts]))
         with np.errstate(invalid="ignore", divide="ignore"):
             shares = np.stack([self._total(sums) / self._total(cases) for sums, cases in parts])
         # A stratum that a resample has no case of says nothing in it, as in `rl_align.statistics.stratified`.
