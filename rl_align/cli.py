@@ -127,6 +127,7 @@ def _synth(a: argparse.Namespace) -> None:
 
 def _bench_reward(a: argparse.Namespace) -> None:
     _lazy("rl_align.pipeline.reward_bench:bench")(a.count)
+    _lazy("rl_align.pipeline.judge_bench:bench")(a.opinions)
 
 
 def _doctor(a: argparse.Namespace) -> int:
@@ -209,8 +210,11 @@ def _parser() -> argparse.ArgumentParser:
 
     bench = _add(commands, "bench", None, "measure speed", "bench reward")
     actions = bench.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
-    reward = _add(actions, "reward", _bench_reward, "rollouts a second through the rule rewards, on one core", "bench reward")
+    about = "rollouts a second through the rule rewards, on one core; what judging costs beside the judge"
+    reward = _add(actions, "reward", _bench_reward, about, "bench reward")
     reward.add_argument("--count", type=_count, default=1000, metavar="N", help="different rollouts (default: 1000)")
+    more = "opinions of a scripted judge (default: 4096)"
+    reward.add_argument("--opinions", type=_opinions, default=4096, metavar="N", help=more)
     add_bench(actions, _add)
 
     reward = _add(commands, "reward", None, "run rule rewards on files", "reward refusals answers.jsonl refusals.jsonl")
@@ -280,10 +284,14 @@ def _folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="RUN", help="run folder")
 
 
-def _count(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 1000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 1000")
+def _count(text: str, most: int = 1000) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {most}")
     return int(text)
+
+
+def _opinions(text: str) -> int:
+    return _count(text, 100_000)
 
 
 if __name__ == "__main__":
