@@ -175,6 +175,7 @@ def _synth(a: argparse.Namespace) -> None:
 
 def _bench_reward(a: argparse.Namespace) -> None:
     _lazy("rl_align.pipeline.reward_bench:bench")(a.count)
+    _lazy("rl_align.pipeline.judge_bench:bench")(a.opinions)
 
 
 def _bench_eval(a: argparse.Namespace) -> None:
@@ -300,8 +301,11 @@ def _parser() -> argparse.ArgumentParser:
 
     bench = _add(commands, "bench", None, "measure speed", "bench reward")
     actions = bench.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
-    reward = _add(actions, "reward", _bench_reward, "rollouts a second through the rule rewards, on one core", "bench reward")
+    about = "rollouts a second through the rule rewards, on one core; what judging costs beside the judge"
+    reward = _add(actions, "reward", _bench_reward, about, "bench reward")
     reward.add_argument("--count", type=_count, default=1000, metavar="N", help="different rollouts (default: 1000)")
+    more = "opinions of a scripted judge (default: 4096)"
+    reward.add_argument("--opinions", type=_opinions, default=4096, metavar="N", help=more)
     add_bench(actions, _add)
     example = "bench eval --base-url http://127.0.0.1:8000/v1 --model grpo"
     asked = _add(actions, "eval", _bench_eval, "tokens a second of the matrix beside a bare client's, at one endpoint", example)
@@ -399,9 +403,9 @@ def _folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="RUN", help="run folder")
 
 
-def _count(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 1000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 1000")
+def _count(text: str, most: int = 1000) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {most}")
     return int(text)
 
 
@@ -413,6 +417,10 @@ def _size(text: str) -> float:
     if not 0.1 <= size <= 1000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size from 0.1 to 1000")
     return size
+
+
+def _opinions(text: str) -> int:
+    return _count(text, 100_000)
 
 
 if __name__ == "__main__":

@@ -115,6 +115,8 @@ def label_of(said: Any, labels: Mapping[str, float]) -> str | None:
     """The label that this value means, or None. Case, decoration and spaces in place of underscores are overlooked."""
     if isinstance(said, bool) or not isinstance(said, (str, int, float)):
         return None
+    if isinstance(said, str) and said in labels:
+        return said
     text = _EXPLANATION.sub("", str(said)).lstrip(_BEFORE).rstrip(_BEHIND)
     text = _ANGLES.sub(r"\1", text)
     known = {label.casefold(): label for label in labels}

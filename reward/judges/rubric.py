@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reward.judges.config import JudgeConfig, Output
+from reward.judges.hardening import Hardening
 from reward.judges.images import image_bytes, user_message
 from reward.judges.preset import Setting
 from reward.judges.reading import read_verdict
@@ -68,16 +69,28 @@ class Rubric:
         cfg, hardening = setting.cfg, setting.hardening
         template = self._load(cfg)
         images = image_bytes(item) if cfg.show_images and self.sees_images else []
+        # Everything that is in the request, so that it is written once: strings and bytes keep their hash.
+        parts = (*(question.material[name] for name in self.material), *(question.given[name] for name in self.given), *images)
+        key = (self.name, template.version, cfg.output, len(item.images), parts)
+        request = hardening.made.get(key)
+        if request is None:
+            request = self._write(template, question, images, len(item.images), cfg.output, hardening)
+            hardening.made.put(key, request, sum(len(part or "") for part in parts))
+        return request
+
+    def _write(
+        self, template: Template, question: Question, images: list[bytes], attached: int, output: Output, hardening: Hardening
+    ) -> Request:
         material = {name: question.material[name] for name in self.material}
         tag = hardening.tag(template.version, [*(text for text in material.values() if text), *images])
         # Quoted as the schema wants them, for endpoints that do not enforce it: a bare 4 would be a number.
-        labels = ", ".join(f'"{label}"' if cfg.output is Output.schema else label for label in self.labels)
-        answer_format = load_text(FORMATS[cfg.output], ("labels",)).fill({"labels": labels})
+        labels = ", ".join(f'"{label}"' if output is Output.schema else label for label in self.labels)
+        answer_format = load_text(FORMATS[output], ("labels",)).fill({"labels": labels})
         system = template.system.fill({"answer_format": answer_format, "material_rules": hardening.rules(tag)})
         fenced = {name: hardening.fenced(name, text, tag) if text else ABSENT for name, text in material.items()}
-        user = template.user.fill({**question.given, **fenced, "images": _announced(item, len(images))})
+        user = template.user.fill({**question.given, **fenced, "images": _announced(attached, len(images))})
         messages = [{"role": "system", "content": system}, user_message(user, images)]
-        return Request(messages, self.schema() if cfg.output is Output.schema else None, template.version)
+        return Request(messages, self.schema() if output is Output.schema else None, template.version)
 
     def version(self, cfg: JudgeConfig) -> str:
         """Of the prompt. Raises UserError when the template is unusable."""
@@ -102,7 +115,7 @@ class Rubric:
         return read_verdict(completion, self.labels)
 
 
-def _announced(item: Item, shown: int) -> str:
+def _announced(attached: int, shown: int) -> str:
     if shown:
         return f"{shown} attached, with the request; material"
-    return f"{len(item.images)} of them, not shown to you" if item.images else "none"
+    return f"{attached} of them, not shown to you" if attached else "none"

@@ -30,6 +30,8 @@ class Budget:
     def __init__(self, cfg: EndpointConfig, where: str):
         self._limit = Spending(cfg.budget_cost, cfg.budget_tokens, cfg.budget_calls)
         self._prices = cfg.price_prompt / 1e6, cfg.price_completion / 1e6
+        units = {"cost": "money", "tokens": "tokens", "calls": "requests"}
+        self._limited = [(name, unit) for name, unit in units.items() if getattr(self._limit, name)]
         self._where = where
         self._reserved = Spending()
         self._waiting: list[asyncio.Future[None]] = []
@@ -61,9 +63,9 @@ class Budget:
 
     def _lacking(self, asked: Spending, under_way: Spending) -> Iterator[str]:
         """The limits that leave no room for a request, with what is spent of each."""
-        for name, unit in (("cost", "money"), ("tokens", "tokens"), ("calls", "requests")):
+        for name, unit in self._limited:
             limit, spent, taken = (getattr(part, name) for part in (self._limit, self.spent, under_way))
-            if limit and spent + taken + getattr(asked, name) > limit:
+            if spent + taken + getattr(asked, name) > limit:
                 yield f"{name}: {spent:,.6g} of {limit:,.6g} {unit}"
 
     def settle(self, reserved: Spending, prompt: int = 0, completion: int = 0) -> float:
