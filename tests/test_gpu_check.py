@@ -285,7 +285,9 @@ def test_a_folder_of_another_check_is_refused_and_a_damaged_record_is_begun_anew
 
 def test_an_interrupted_check_records_it(bench):
     bench.script.write_text(json.dumps({"sft": {"step_s": 1}}))
-    code = DRIVER.format(root=str(ROOT), folder=str(bench.folder), python=STAND_IN, names=["sft"])
+    # A shell that starts the tests in its background has its children ignore interrupts.
+    interruptible = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code = interruptible + DRIVER.format(root=str(ROOT), folder=str(bench.folder), python=STAND_IN, names=["sft"])
     process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline and not (bench.calls_file.is_file() and "sft" in bench.calls):

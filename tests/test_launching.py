@@ -234,7 +234,9 @@ if [ "$1 $2" = "show hostnames" ]; then tr ',' '\n' <<<"$3"; fi
         }  # fmt: skip
         with open(self.job.root / "script.log", "wb") as output:
             options = {"env": environment, "stdout": output, "stderr": output, "start_new_session": True}
-            self.started.append(subprocess.Popen(["bash", str(self.script)], **options))
+            # A shell that starts the tests in its background has its children ignore interrupts; SLURM's jobs do not.
+            asked = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execvp('bash', ['bash', sys.argv[1]])"
+            self.started.append(subprocess.Popen([sys.executable, "-S", "-c", asked, str(self.script)], **options))
         return self.started[-1]
 
     def end(self) -> None:
