@@ -40,7 +40,7 @@ def score(item: Item, response: Response, catalogue: Catalogue) -> Verdict | Uns
         return Verdict(0.0, f"cites {response.citations[0]} on benign input") if response.citations else _CLEAN
     if not response.citations:
         return Verdict(0.0, "nothing cited")
-    wanted = [_canonical(c, catalogue) for c in item.citations]
+    wanted = [catalogue.canonical(c) for c in item.citations]
     existing = [c for c in response.citations if _exists(c, catalogue)]
     invented = len(response.citations) - len(existing)
     any_rule = {w.policy for w in wanted if w.rule is None}
@@ -56,9 +56,12 @@ def score(item: Item, response: Response, catalogue: Catalogue) -> Verdict | Uns
     return Verdict(value, reason)
 
 
-def _canonical(citation: Citation, catalogue: Catalogue) -> Citation:
-    policy = catalogue.resolve(citation.policy)
-    return Citation(policy.id, citation.rule) if policy else citation
+def right(item: Item, response: Response, catalogue: Catalogue) -> int:
+    """How many of the rules cited are the item's; of a policy that it names without a rule, any rule is."""
+    wanted = {catalogue.canonical(c) for c in item.citations}
+    any_rule = {w.policy for w in wanted if w.rule is None}
+    cited = (catalogue.canonical(c) for c in response.citations if _exists(c, catalogue))
+    return sum(c in wanted or c.policy in any_rule for c in cited)
 
 
 def _known_benign(item: Item) -> bool:

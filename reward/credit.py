@@ -8,15 +8,18 @@ Who competes with whom (peers):
 Estimators, over the scored rewards r of one group of peers:
     * `grpo`: (r - mean) / (std + 1e-6), unbiased std (DeepSeekMath, arXiv 2402.03300);
     * `dr_grpo`: r - mean (Dr.GRPO, arXiv 2503.20783);
-    * `gdpo`: every component normalised within its group, weighted sum, then normalised over the batch
-      (GDPO: plain GRPO collapses distinct reward vectors into one number).
+    * `gdpo`: every component normalised within its group, weighted sum, then normalised over all scored rows of the batch,
+      also those that are masked afterwards (GDPO, arXiv 2601.05242: plain GRPO collapses distinct reward vectors into one
+      number). A closed gate multiplies what a text earns by 0, so each component of such a row counts as 0, or as the
+      worst of its group where that is worse: it never gains by a component that the gate has taken away.
 
 A row without a reward (unscored, a partner's failure, a time-out) joins neither baseline nor loss, and a group left with
-fewer than two scored rows teaches nothing and is counted.
+fewer than two scored rows teaches nothing and is counted. So is a row whose reward or component is no finite number.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,7 +27,7 @@ from statistics import fmean, stdev
 
 from rl_align.schema import STATUS_RULES, Seat, Status
 
-#: Added to the standard deviation, as verl's GRPO does.
+#: Added to the standard deviation, as verl's GRPO does; values no further apart are taken for equal.
 EPSILON = 1e-6
 ESTIMATORS = ("grpo", "dr_grpo", "gdpo")
 
@@ -40,6 +43,7 @@ class Row:
         status: How it ended.
         reward: Composed reward; None when there is none.
         components: Component name → score, None where unscored.
+        gate: Name of the gate that closed, or None.
     """
 
     uid: str
@@ -48,6 +52,7 @@ class Row:
     status: Status = Status.OK
     reward: float | None = None
     components: Mapping[str, float | None] = field(default_factory=dict)
+    gate: str | None = None
 
     @property
     def scored(self) -> bool:
@@ -60,11 +65,12 @@ class Credit:
     """What `assign` returns; all lists are aligned with its rows.
 
     Attributes:
-        rows: The rows with rewards of rewrites filled in; None for padding.
+        rows: The rows with rewards of rewrites filled in, and without numbers that are not finite; None for padding.
         advantage: 0.0 where `keep` is False.
         keep: Whether the row takes part in the loss.
         lonely_groups: Groups with fewer than two scored rows.
-        flat_groups: Groups whose scored rows all have the same reward.
+        flat_groups: Other groups that teach nothing: their rewards are all the same, or no row of theirs takes part.
+        not_finite: Rows with a reward or a component that is no finite number; they are unscored.
     """
 
     rows: list[Row | None]
@@ -72,6 +78,7 @@ class Credit:
     keep: list[bool]
     lonely_groups: int
     flat_groups: int
+    not_finite: int = 0
 
 
 def assign(
@@ -95,33 +102,50 @@ def assign(
         raise ValueError(f"unknown estimator {estimator!r}; expected one of {', '.join(ESTIMATORS)}")
     if estimator == "gdpo" and not weights:
         raise ValueError("gdpo needs the component weights")
+    given, rows = rows, _finite(rows)
+    not_finite = sum(row is not old for row, old in zip(rows, given, strict=True))
     rows = _with_rewrite_rewards(rows)
     groups = _peers(rows)
+    values = _values(rows, groups, estimator, weights or {})
     advantage, keep = [0.0] * len(rows), [False] * len(rows)
     flat = 0
-    for members in groups.values():
-        if len(members) < 2:
-            continue
-        values = _advantages([rows[i] for i in members], estimator, weights or {})
-        flat += not _differ([rows[i] for i in members], estimator, weights or {})
-        for i, value in zip(members, values, strict=True):
-            masked = mask_truncated and rows[i].status is Status.TRUNCATED
-            if STATUS_RULES[rows[i].status].gets_advantage and not masked:
-                advantage[i], keep[i] = value, True
-    if estimator == "gdpo":
-        kept = [i for i, k in enumerate(keep) if k]
-        if len(kept) > 1:
-            for i, value in zip(kept, _standardised([advantage[i] for i in kept]), strict=True):
-                advantage[i] = value
-    return Credit(rows, advantage, keep, sum(len(m) < 2 for m in groups.values()), flat)
+    for members in filter(_compete, groups):
+        for i in members:
+            if _takes_part(rows[i], mask_truncated):
+                advantage[i], keep[i] = values[i], True
+        flat += not any(keep[i] and abs(values[i]) > EPSILON for i in members)
+    if estimator == "gdpo" and len(values) > 1:
+        # A sum over the batch is 0 by construction; masked rows must not shift it.
+        scale = stdev(values.values()) + EPSILON
+        advantage = [a / scale for a in advantage]
+    return Credit(rows, advantage, keep, sum(not _compete(members) for members in groups), flat, not_finite)
 
 
-def has_signal(rows: Sequence[Row | None], estimator: str = "grpo", weights: Mapping[str, float] | None = None) -> bool:
-    """Whether one prompt's group teaches anything, by the same rule as `assign`, so a sampler cannot disagree with it."""
-    rows = _with_rewrite_rewards(rows)
-    return any(
-        len(members) > 1 and _differ([rows[i] for i in members], estimator, weights or {}) for members in _peers(rows).values()
-    )
+def has_signal(
+    rows: Sequence[Row | None],
+    estimator: str = "grpo",
+    weights: Mapping[str, float] | None = None,
+    mask_truncated: bool = False,
+) -> bool:
+    """Whether one prompt's group teaches anything, by the same values as `assign`, so a sampler cannot disagree with it."""
+    rows = _with_rewrite_rewards(_finite(rows))
+    values = _values(rows, _peers(rows), estimator, weights or {})
+    return any(abs(value) > EPSILON and _takes_part(rows[i], mask_truncated) for i, value in values.items())
+
+
+def _takes_part(row: Row, mask_truncated: bool) -> bool:
+    return STATUS_RULES[row.status].gets_advantage and not (mask_truncated and row.status is Status.TRUNCATED)
+
+
+def _finite(rows: Sequence[Row | None]) -> list[Row | None]:
+    """The rows; one with a number that is not finite is unscored, whatever else it has: it was not measured as its peers."""
+    out: list[Row | None] = []
+    for row in rows:
+        if row and not all(math.isfinite(v) for v in (row.reward, *row.components.values()) if v is not None):
+            components = {name: v if v is not None and math.isfinite(v) else None for name, v in row.components.items()}
+            row = replace(row, reward=None, status=Status.JUDGE_UNSCORED, components=components)
+        out.append(row)
+    return out
 
 
 def _with_rewrite_rewards(rows: Sequence[Row | None]) -> list[Row | None]:
@@ -152,8 +176,8 @@ def _mean_or_none(values: Sequence[float | None]) -> float | None:
     return fmean(known) if known else None
 
 
-def _peers(rows: Sequence[Row | None]) -> dict[tuple[str, ...], list[int]]:
-    """Group key → indices of its scored rows (empty when the group has none)."""
+def _peers(rows: Sequence[Row | None]) -> list[list[int]]:
+    """Indices of the scored rows of each group (none when the group has none)."""
     rewritten = {(r.uid, r.session) for r in rows if r and r.seat is Seat.REWRITER}
     groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for i, row in enumerate(rows):
@@ -164,33 +188,49 @@ def _peers(rows: Sequence[Row | None]) -> dict[tuple[str, ...], list[int]]:
         members = groups[key]
         if row.scored:
             members.append(i)
-    return groups
+    return list(groups.values())
+
+
+def _compete(members: Sequence[int]) -> bool:
+    return len(members) > 1
+
+
+def _values(
+    rows: Sequence[Row | None], groups: Sequence[Sequence[int]], estimator: str, weights: Mapping[str, float]
+) -> dict[int, float]:
+    """Index → what a row is worth beside its peers, before the batch is looked at; rows without peers have no value."""
+    values: dict[int, float] = {}
+    for members in filter(_compete, groups):
+        values |= zip(members, _advantages([rows[i] for i in members], estimator, weights), strict=True)
+    return values
 
 
 def _advantages(rows: Sequence[Row], estimator: str, weights: Mapping[str, float]) -> list[float]:
-    if estimator == "dr_grpo":
-        mean = fmean(r.reward for r in rows)
-        return [r.reward - mean for r in rows]
-    if estimator == "grpo":
-        return _standardised([r.reward for r in rows])
+    if estimator != "gdpo":
+        return _centred([r.reward for r in rows], by_spread=estimator == "grpo")
     total = [0.0] * len(rows)
     for name, weight in weights.items():
-        known = [i for i, r in enumerate(rows) if r.components.get(name) is not None]
-        if len(known) < 2:
-            continue
-        for i, value in zip(known, _standardised([rows[i].components[name] for i in known]), strict=True):
-            total[i] += weight * value
+        scores = _signed([r.components.get(name) for r in rows], [r.gate for r in rows], weight)
+        known = [i for i, score in enumerate(scores) if score is not None]
+        for i, value in zip(known, _centred([scores[i] for i in known]), strict=True):
+            total[i] += abs(weight) * value
     return total
 
 
-def _differ(rows: Sequence[Row], estimator: str, weights: Mapping[str, float]) -> bool:
-    weighed = [n for n, weight in weights.items() if weight]
-    columns = [[r.components.get(n) for r in rows] for n in weighed] if estimator == "gdpo" else [[r.reward for r in rows]]
-    known = [[v for v in column if v is not None] for column in columns]
-    return any(len(column) > 1 and max(column) - min(column) > EPSILON for column in known)
+def _signed(scores: Sequence[float | None], gates: Sequence[str | None], weight: float) -> list[float | None]:
+    """Scores of one component of which more is better, with those of gated rows at 0 or at the worst of their peers."""
+    signed = [None if score is None else math.copysign(1.0, weight) * score for score in scores]
+    known = [score for score in signed if score is not None]
+    if not known:
+        return signed
+    worst = min(0.0, *known)
+    return [score if gate is None else worst for score, gate in zip(signed, gates, strict=True)]
 
 
-def _standardised(values: Sequence[float]) -> list[float]:
+def _centred(values: Sequence[float], by_spread: bool = True) -> list[float]:
+    """Distances from the mean, in standard deviations unless told otherwise; all 0 where nothing differs."""
+    if len(values) < 2 or max(values) - min(values) <= EPSILON:
+        return [0.0] * len(values)
     mean = fmean(values)
-    scale = stdev(values) + EPSILON
+    scale = stdev(values) + EPSILON if by_spread else 1.0
     return [(v - mean) / scale for v in values]

@@ -144,11 +144,19 @@ INSTRUMENTS: dict[str, Instrument] = {
     "panel/canary/*": Instrument(
         "Mean reward of a text that deserves nothing.", Worse.HIGH, "is what this text earns", "canary/", lambda cfg: cfg.canary
     ),
+    "panel/judge_gap/*_heldout": Instrument(
+        "The judge's score minus that of a second judge, which no reward asks, over a sample of the same texts. It grows when the "
+        "policy learns to please the judge that pays.",
+        Worse.HIGH,
+    ),
     "panel/judge_gap/*": Instrument(
         "The judge's score minus the rule's of the same aspect. Far from 0, one of the two is wrong.", Worse.FROM_ZERO
     ),
     "judge/*/unscored_share": Instrument(
         "Share of the opinions asked of this judge that it did not give. Their texts are left out of training.", Worse.HIGH
+    ),
+    "target/failed_share": Instrument(
+        "Share of the rewrites that the target did not answer. They are left out of training.", Worse.HIGH
     ),
 }  # fmt: skip
 

@@ -10,6 +10,7 @@ Nothing here is a reward. Rates are shares of the scored texts of one batch:
     length_drift                    mean length over that of the stage's first steps
     canary/<name>                   mean reward of a text that deserves nothing (`reward/canaries.py`)
     judge_gap/<name>                judge's score minus the rule's of the same aspect, both in [0, 1]
+    judge_gap/<name>_heldout        judge's score minus that of a second judge of the same preset, which no reward asks
     truth, truth_gap                what texts are worth where truth is known, and mean reward minus that
 
 and of rewrites, by the item's label:

@@ -9,13 +9,16 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from rl_align.data.commands import add_actions, add_bench
-from rl_align.errors import EngineFailed, UserError
+from rl_align.errors import EngineFailed, Stopped, UserError
 
 PROG = "rl-align"
-OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+#: A command of two words, the first of which is a command of its own. A run folder of the second name is written ./matrix.
+MATRIX = "eval matrix"
+OK, FAILED, BAD_INPUT, STOPPED, INTERRUPTED = 0, 1, 2, 75, 130
 
 
 class _Parser(argparse.ArgumentParser):
@@ -30,15 +33,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments without the program's name; those of the process when None.
 
     Returns:
-        The exit code: 0 done, 1 failed, 2 bad input, 130 interrupted.
+        The exit code: 0 done, 1 failed, 2 bad input, 75 stopped because it was asked to, 130 interrupted.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if argv is None:
-        # A batch system's SIGTERM must run the `finally` blocks that end the engine's processes.
-        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+        # A batch system's signals must run the `finally` blocks that end the engine's processes.
+        for ending in (signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(ending, lambda number, frame: sys.exit(128 + number))
     debug = "--debug" in arguments
     try:
         return _run([a for a in arguments if a != "--debug"])
+    except Stopped as stopped:
+        return _fail(str(stopped), STOPPED, debug)
     except UserError as error:
         return _fail(f"error: {error}", FAILED if isinstance(error, EngineFailed) else BAD_INPUT, debug)
     except KeyboardInterrupt:
@@ -61,6 +67,8 @@ def _run(arguments: list[str]) -> int:
     if not arguments:
         parser.print_help()
         return BAD_INPUT
+    if " ".join(arguments[:2]) == MATRIX:
+        arguments = [MATRIX, *arguments[2:]]
     known, rest = parser.parse_known_args(arguments)
     unknown = [a for a in rest if a.startswith("-") or not hasattr(known, "overrides")]
     if unknown:
@@ -90,7 +98,35 @@ def _lazy(target: str) -> Callable[..., Any]:
 
 
 def _run_command(a: argparse.Namespace) -> int | None:
-    return _lazy("rl_align.pipeline.run:run")(a.config, a.overrides, dry_run=a.dry_run)
+    return _lazy("rl_align.pipeline.run:run")(a.config, a.overrides, dry_run=a.dry_run, only=a.only)
+
+
+def _gpu_check(a: argparse.Namespace) -> int:
+    return _lazy("rl_align.pipeline.gpu_check.command:command")(
+        big=a.big,
+        device=a.device,
+        minutes=a.minutes,
+        folder=a.folder,
+        dry_run=a.dry_run,
+        began=a.began,
+        overrides=a.overrides,
+    )
+
+
+def _launch(a: argparse.Namespace) -> int:
+    return _lazy("rl_align.launch.commands:launch")(a.action, a.config, a.overrides, a.job, dry_run=a.dry_run)
+
+
+def _launch_status(a: argparse.Namespace) -> None:
+    print("\n".join(_lazy("rl_align.launch.commands:status")(a.job)))
+
+
+def _launch_logs(a: argparse.Namespace) -> None:
+    print("\n".join(_lazy("rl_align.launch.commands:logs")(a.job, a.attempt, a.lines)))
+
+
+def _launch_cancel(a: argparse.Namespace) -> None:
+    print(_lazy("rl_align.launch.commands:cancel")(a.job, after_step=a.after_step))
 
 
 def _seeds(a: argparse.Namespace) -> int | None:
@@ -109,8 +145,16 @@ def _evaluate(a: argparse.Namespace) -> int | None:
     return _lazy("rl_align.pipeline.evaluate:evaluate")(a.folder, a.overrides)
 
 
+def _matrix(a: argparse.Namespace) -> int | None:
+    return _lazy("rl_align.pipeline.grid:matrix")(a.config, a.overrides, dry_run=a.dry_run)
+
+
 def _report(a: argparse.Namespace) -> int | None:
     return _lazy("rl_align.pipeline.report:report")(a.folder)
+
+
+def _view(a: argparse.Namespace) -> None:
+    _lazy("rl_align.report.view.command:view")(a.folder, a.out, a.max_mb, a.host, a.port, a.open)
 
 
 def _judge_train(a: argparse.Namespace) -> int | None:
@@ -118,7 +162,11 @@ def _judge_train(a: argparse.Namespace) -> int | None:
 
 
 def _judge_calibrate(a: argparse.Namespace) -> None:
-    print(_lazy("rl_align.pipeline.calibrate:calibrate_file")(a.cases, a.preset, a.overrides))
+    print(_lazy("rl_align.pipeline.calibrate:calibrate_file")(a.cases, a.preset, a.overrides, a.out))
+
+
+def _judge_cases(a: argparse.Namespace) -> None:
+    print("\n".join(_lazy("rl_align.eval.calibration_cases:write_cases")(a.set, a.folder, a.out)))
 
 
 def _synth(a: argparse.Namespace) -> None:
@@ -127,6 +175,13 @@ def _synth(a: argparse.Namespace) -> None:
 
 def _bench_reward(a: argparse.Namespace) -> None:
     _lazy("rl_align.pipeline.reward_bench:bench")(a.count)
+    _lazy("rl_align.pipeline.judge_bench:bench")(a.opinions)
+
+
+def _bench_eval(a: argparse.Namespace) -> None:
+    given = {"count": a.count, "concurrency": a.concurrency, "rounds": a.rounds, "max_tokens": a.max_tokens}
+    folder = Path(a.model_folder) if a.model_folder else None
+    _lazy("rl_align.eval.bench:bench")(a.base_url, a.model, folder=folder, api_key_env=a.api_key_env, **given)
 
 
 def _doctor(a: argparse.Namespace) -> int:
@@ -165,6 +220,7 @@ def _parser() -> argparse.ArgumentParser:
     run = _add(commands, "run", _run_command, "run an experiment, or continue it", f"run {quickstart} seed=2")
     _config(run)
     run.add_argument("--dry-run", action="store_true", help="print what would be done, and start nothing")
+    run.add_argument("--only", action="append", default=[], metavar="STAGE", help="run this stage alone; may be repeated")
 
     seeds = _add(commands, "seeds", _seeds, "run it with several seeds, then tabulate", f"seeds {quickstart} --n 3")
     _config(seeds)
@@ -175,6 +231,24 @@ def _parser() -> argparse.ArgumentParser:
     _config(ablate)
     ablate.add_argument("--dry-run", action="store_true", help="print the runs, and start nothing")
 
+    slurm = "job.nodes=2 job.gpus_per_node=8 job.time=12:00:00"
+    launch = _add(commands, "launch", None, "run an experiment here, on Ray or on SLURM", f"launch slurm {quickstart} {slurm}")
+    actions = launch.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
+    for target, help, settings in (
+        ("local", "run it here, and keep the log of every attempt", "seed=2"),
+        ("ray", "submit it to a Ray cluster", "job.address=http://127.0.0.1:8265"),
+        ("slurm", "submit it to SLURM; it goes back into the queue when its time is over", slurm),
+    ):
+        _launched(_add(actions, target, _launch, help, f"launch {target} {quickstart} {settings}"))
+    _job(_add(actions, "status", _launch_status, "where a job stands, and how its attempts ended", "launch status runs/quickstart"))
+    logs = _add(actions, "logs", _launch_logs, "the last lines of an attempt", "launch logs runs/quickstart --attempt 2")
+    _job(logs)
+    logs.add_argument("--attempt", type=_count, metavar="N", help="which one (default: the last)")
+    logs.add_argument("--lines", type=_count, default=50, metavar="N", help="how many (default: 50)")
+    cancel = _add(actions, "cancel", _launch_cancel, "end a job", "launch cancel runs/quickstart --after-step")
+    _job(cancel)
+    cancel.add_argument("--after-step", action="store_true", help="let it finish its step and save a checkpoint first")
+
     data = _add(commands, "data", None, "make, check, look at, mix and divide datasets", "data list")
     actions = data.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
     add_actions(actions, _add)
@@ -183,9 +257,20 @@ def _parser() -> argparse.ArgumentParser:
     _folder(status)
     report = _add(commands, "report", _report, "write summary.json and report.html again", "report runs/quickstart")
     _folder(report)
+    view = _add(commands, "view", _view, "browse a run's answers and rollouts", "view runs/quickstart --open")
+    _folder(view)
+    view.add_argument("--out", metavar="FILE.html", help="write one self-contained file instead of serving")
+    view.add_argument("--max-mb", type=_size, default=16.0, metavar="MB", help="rows that go into that file at most (default: 16)")
+    view.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    view.add_argument("--port", type=int, help="port to listen on (default: 8760, or any that is free)")
+    view.add_argument("--open", action="store_true", help="open it in a browser")
     evaluate = _add(commands, "eval", _evaluate, "evaluate the models of a run", "eval runs/quickstart eval.temperature=0.7")
     _folder(evaluate)
     _overrides(evaluate)
+    example = "eval matrix experiments/eval/pictograms.yaml --dry-run"
+    matrix = _add(commands, MATRIX, _matrix, "models × defences × benchmarks × seeds, or continue", example)
+    _config(matrix)
+    matrix.add_argument("--dry-run", action="store_true", help="print what would be asked, what it takes, and what is missing")
 
     judge = _add(commands, "judge", None, "train and measure judges", "judge train experiments/ablations/judge.yaml")
     actions = judge.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
@@ -197,8 +282,15 @@ def _parser() -> argparse.ArgumentParser:
     calibrate = _add(actions, "calibrate", _judge_calibrate, "compare a judge's verdicts with labels", example)
     rows = 'rows {"id", "prompt", "answer", "label"}; where known "expected", "reference", "policy", "image" (beside the file)'
     calibrate.add_argument("cases", metavar="CASES.jsonl", help=rows)
-    calibrate.add_argument("preset", metavar="PRESET", help="such as refusal, helpfulness, harm, citation, llama_guard")
+    presets = "such as refusal, harm, llama_guard; of benchmarks compliance, answer_safety, msts, siuo_safe, strong_reject"
+    calibrate.add_argument("preset", metavar="PRESET", help=presets)
+    calibrate.add_argument("--out", metavar="FILE", help="where to keep the figures, for the `calibration` of an evaluation")
     _overrides(calibrate)
+    example = "judge cases msts realdata/permissive msts.jsonl"
+    cases = _add(actions, "cases", _judge_cases, "write answers that people have labelled, for calibrate", example)
+    cases.add_argument("set", choices=["xstest", "pyrit", "msts"], help="whose labels")
+    cases.add_argument("folder", metavar="FOLDER", help="holds xstest/, pyrit/ or msts/ in their official layouts")
+    cases.add_argument("out", metavar="OUT.jsonl", help="where they go")
 
     example = "synth msr-align experiments/synthesis/msr_align.yaml --items data/pictograms/train.parquet --out synth/msr"
     synth = _add(commands, "synth", None, "make rows for SFT with models", example)
@@ -209,9 +301,22 @@ def _parser() -> argparse.ArgumentParser:
 
     bench = _add(commands, "bench", None, "measure speed", "bench reward")
     actions = bench.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
-    reward = _add(actions, "reward", _bench_reward, "rollouts a second through the rule rewards, on one core", "bench reward")
+    about = "rollouts a second through the rule rewards, on one core; what judging costs beside the judge"
+    reward = _add(actions, "reward", _bench_reward, about, "bench reward")
     reward.add_argument("--count", type=_count, default=1000, metavar="N", help="different rollouts (default: 1000)")
+    more = "opinions of a scripted judge (default: 4096)"
+    reward.add_argument("--opinions", type=_opinions, default=4096, metavar="N", help=more)
     add_bench(actions, _add)
+    example = "bench eval --base-url http://127.0.0.1:8000/v1 --model grpo"
+    asked = _add(actions, "eval", _bench_eval, "tokens a second of the matrix beside a bare client's, at one endpoint", example)
+    asked.add_argument("--base-url", required=True, metavar="URL", help="the endpoint, up to and including /v1")
+    asked.add_argument("--model", required=True, metavar="NAME", help="name under which it serves the model")
+    asked.add_argument("--model-folder", metavar="FOLDER", help="its Hugging Face folder: vision tokens are banned in answers")
+    asked.add_argument("--api-key-env", metavar="VARIABLE", help="environment variable that holds the key")
+    asked.add_argument("--count", type=_count, default=512, metavar="N", help="items (default: 512)")
+    asked.add_argument("--concurrency", type=_count, default=128, metavar="N", help="requests in flight (default: 128)")
+    asked.add_argument("--rounds", type=_count, default=2, metavar="N", help="passes of each (default: 2)")
+    asked.add_argument("--max-tokens", type=_count, default=160, metavar="N", help="longest answer (default: 160)")
 
     reward = _add(commands, "reward", None, "run rule rewards on files", "reward refusals answers.jsonl refusals.jsonl")
     actions = reward.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
@@ -241,6 +346,14 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument("prompt", metavar="PROMPT", help="what the person asks")
     _overrides(ask)
 
+    check = _add(commands, "gpu-check", _gpu_check, "run and measure the pipeline on one GPU, or go on", "gpu-check --minutes 40")
+    check.add_argument("--big", action="store_true", help="the shapes of a 3 B model instead of 100 M parameters")
+    check.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help="cpu: the same code with a tiny model")
+    check.add_argument("--minutes", type=_count, metavar="N", help="ends by then, with what it has (default: as long as the plan)")
+    check.add_argument("--folder", metavar="DIR", help="where it works (default: runs/gpu_check, runs/gpu_check_big, …)")
+    check.add_argument("--dry-run", action="store_true", help="print the plan, and start nothing")
+    check.add_argument("--began", type=float, help=argparse.SUPPRESS)
+    _overrides(check)
     _add(commands, "doctor", _doctor, "check this machine and its packages", "doctor")
     return parser
 
@@ -259,6 +372,16 @@ def _config(parser: argparse.ArgumentParser) -> None:
 
 def _overrides(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("overrides", metavar="key=value", nargs="*", help="settings that replace the file's")
+
+
+def _launched(parser: argparse.ArgumentParser) -> None:
+    _config(parser)
+    parser.add_argument("--job", metavar="FILE", help="YAML file of the job: nodes, time …; job.key=value replaces keys")
+    parser.add_argument("--dry-run", action="store_true", help="print the script, and start nothing")
+
+
+def _job(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("job", metavar="JOB_OR_RUN", help="run folder, or the id of a job")
 
 
 def _synthesised(parser: argparse.ArgumentParser) -> None:
@@ -280,10 +403,24 @@ def _folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="RUN", help="run folder")
 
 
-def _count(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 1000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 1000")
+def _count(text: str, most: int = 1000) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {most}")
     return int(text)
+
+
+def _size(text: str) -> float:
+    try:
+        size = float(text)
+    except ValueError:
+        size = 0.0
+    if not 0.1 <= size <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size from 0.1 to 1000")
+    return size
+
+
+def _opinions(text: str) -> int:
+    return _count(text, 100_000)
 
 
 if __name__ == "__main__":

@@ -30,3 +30,7 @@ class EngineFailed(UserError):
 
 class EngineBusy(UserError):
     """Another engine run holds this machine."""
+
+
+class Stopped(UserError):
+    """It was asked to stop and did so at a good moment; the same command continues. The command line exits with code 75."""

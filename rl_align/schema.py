@@ -77,7 +77,15 @@ class Status(_Name):
 
 @dataclass(frozen=True)
 class StatusRule:
-    """Whether a rollout with a status joins its group's baseline, may get an advantage, is counted, is retried."""
+    """What a status means for a rollout.
+
+    Attributes:
+        in_baseline: Whether it joins its group's baseline.
+        gets_advantage: Whether it may get an advantage.
+        counted: Whether it is counted by its status.
+        retried: Whether what failed is tried again before the rollout has this status: by the endpoint that is asked, up to its
+            `attempts` and `deadline_s`. The rollout itself is not sampled again.
+    """
 
     in_baseline: bool
     gets_advantage: bool

@@ -1,4 +1,4 @@
-"""Shares with their intervals, and how well yes-or-no verdicts agree with labels. Pure."""
+"""Shares with their intervals, tests of paired ones, and how well yes-or-no verdicts agree with labels. Pure."""
 
 from __future__ import annotations
 
@@ -45,6 +45,66 @@ def wilson(count: int, n: int) -> tuple[float, float]:
 def share(count: int, n: int) -> Estimate:
     """`count` of `n` cases, with Wilson's interval; undefined without cases."""
     return Estimate(count / n if n else None, *wilson(count, n))
+
+
+def stratified(strata: Sequence[tuple[int, int]]) -> Estimate:
+    """The plain mean of the shares of several strata, however large each is; undefined without strata.
+
+    The interval is that of the mean of independent shares, from Wilson's interval of each (the square-and-add method of Newcombe
+    1998):
+
+        mean - √Σ (p_i - l_i)² / k … mean + √Σ (u_i - p_i)² / k
+
+    Args:
+        strata: (count, cases) of each; one without cases says nothing and is left out.
+    """
+    shares = [share(count, n) for count, n in strata if n]
+    if not shares:
+        return Estimate(None, 0.0, 1.0)
+    k = len(shares)
+    mean = math.fsum(s.value for s in shares) / k
+    below = math.sqrt(math.fsum((s.value - s.low) ** 2 for s in shares)) / k
+    above = math.sqrt(math.fsum((s.high - s.value) ** 2 for s in shares)) / k
+    return Estimate(mean, max(0.0, mean - below), min(1.0, mean + above))
+
+
+def average(values: Sequence[float], low: float = 0.0, high: float = 1.0) -> Estimate:
+    """The mean of values in [low, high], with the 95 % interval of the normal approximation kept within them.
+
+    Undefined without values. Fewer than two values say nothing of their spread, so the interval is then all of [low, high].
+
+    Raises:
+        ValueError: A value outside of them.
+    """
+    if outside := [v for v in values if not low <= v <= high]:
+        raise ValueError(f"{outside[0]} is outside of [{low}, {high}]")
+    n = len(values)
+    if n < 2:
+        return Estimate(values[0] if n else None, low, high)
+    mean = math.fsum(values) / n
+    half = Z_95 * math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1) / n)
+    return Estimate(mean, max(low, mean - half), min(high, mean + half))
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """The exact two-sided p-value of McNemar's test (1947): pairs that differ are as likely to differ either way.
+
+    Args:
+        only_first: Pairs of which only the first is a yes.
+        only_second: Pairs of which only the second is.
+    """
+    n, least = only_first + only_second, min(only_first, only_second)
+    return min(1.0, 2 * sum(math.comb(n, k) for k in range(least + 1)) / 2**n)
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """p-values corrected for how many there are (Holm 1979): the k-th smallest times the number of those that are not smaller."""
+    order = sorted(range(len(values)), key=values.__getitem__)
+    corrected, highest = [0.0] * len(values), 0.0
+    for place, index in enumerate(order):
+        highest = max(highest, min(1.0, values[index] * (len(values) - place)))
+        corrected[index] = highest
+    return corrected
 
 
 @dataclass(frozen=True)

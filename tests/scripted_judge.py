@@ -22,7 +22,7 @@ import io
 import json
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -94,6 +94,7 @@ class CredulousJudge:
         schema: Mapping[str, Any] | None = None,
         version: str = "",
         sample: int = 0,
+        usable: Callable[[Completion], bool] | None = None,
     ) -> Completion:
         self.asked.append(messages)
         system, user = (m["content"] for m in messages)
@@ -136,7 +137,7 @@ class ScriptedJudge:
         self._answers = list(answers)
         self.calls: list[tuple[Sequence[Message], Sampling, Mapping[str, Any] | None, str, int]] = []
 
-    async def complete(self, messages, sampling=Sampling(), *, schema=None, version="", sample=0):  # noqa: B008
+    async def complete(self, messages, sampling=Sampling(), *, schema=None, version="", sample=0, usable=None):  # noqa: B008
         self.calls.append((messages, sampling, schema, version, sample))
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if isinstance(answer, EndpointError):

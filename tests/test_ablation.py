@@ -12,8 +12,11 @@ from conftest import ROOT
 
 from rl_align.config import load_config
 from rl_align.errors import UserError
-from rl_align.pipeline.ablation import AblationConfig, ablate, compare, curves, markdown
+from rl_align.pipeline.ablation import AblationConfig, ablate, curves
+from rl_align.pipeline.arms import by_round, compare, markdown
 from rl_align.pipeline.config import RunConfig, resolve
+from rl_align.pipeline.run import Run as RealRun
+from rl_align.pipeline.trained import logged, planned
 from rl_align.report.figure import band, draw, smooth
 
 #: Stands for `rl-align run CONFIG key=value …`: an arm's `gain` lowers over-refusal, a seed's luck shifts every arm alike.
@@ -33,6 +36,7 @@ models = {"sft": {"held": started}, "grpo": {"held": trained}}
 (folder / "summary.json").write_text(json.dumps({"models": models, "timing_s": {}, "seed": seed, "versions": {}}))
 steps = [{"stage": "sft", "step": 1, "reward": 9.0}] + [{"stage": "grpo", "step": k, "reward": gain + k} for k in (1, 2, 3)]
 steps[-1]["alarm/canary/empty"] = 1.0
+steps[-1] |= {"credit/rows": 8, "credit/kept": 6, "credit/flat_groups": 1}
 (folder / "metrics.jsonl").write_text("".join(json.dumps(step) + "\\n" for step in steps))
 """
 
@@ -78,6 +82,12 @@ def test_every_arm_runs_with_every_seed_and_is_compared_seed_by_seed(bench):
     assert result["alarms"]["better"] == {"canary/empty": [1, 1]}
     text = (bench.root / "ablation.md").read_text()
     assert "better − plain" in text and "-10.0 ± 0.0" in text
+    both = result["splits"]["held"]["better"]["sum"]
+    assert both["values"] == {"3": pytest.approx(0.15), "4": pytest.approx(0.16)}, "attack success + over-refusal, seed by seed"
+    assert both["difference"]["mean"] == pytest.approx(-0.1)
+    assert "| attack success ↓ | over-refusal ↓ | attack + over-refusal ↓ |" in text
+    assert result["texts"]["better"]["4"] == {"sampled": 8, "trained": 6, "flat_groups": 1}
+    assert "* better: texts sampled 8, 8; in the loss 6, 6; groups that taught nothing 1, 1\n" in text
     assert (bench.root / "ablation.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -113,9 +123,9 @@ def test_what_cannot_work_is_said_before_anything_runs(bench):
 
 def test_an_unknown_rate_is_a_dash():
     known = {"models": {"sft": {"h": {"over_refusal": None}}, "grpo": {"h": {"over_refusal": None, "attack_success": 0.1}}}}
-    text = markdown(compare({"a": {0: known}, "b": {0: known}}), [0])
+    text = markdown(compare({"a": {0: known}, "b": {0: known}}), [0], "a")
     row = next(line for line in text.splitlines() if line.startswith("| a |"))
-    assert row.split("|")[2:4] == [" 10.0 ", " – "]
+    assert row.split("|")[2:5] == [" 10.0 ", " – ", " – "], "nor is a sum with one known"
 
 
 def test_arms_about_both_seats_are_compared_by_a_cell_of_the_matrix():
@@ -126,9 +136,91 @@ def test_arms_about_both_seats_are_compared_by_a_cell_of_the_matrix():
     found = compare({"a": {0: summary(0.4)}, "b": {0: summary(0.1)}}, {"a": ["sft", "none"], "b": ["sft", "grpo"]})["h"]
     assert found["sft"]["attack_success"]["mean"] == found["a"]["attack_success"]["mean"] == 0.5
     assert found["b"]["attack_success"]["difference"]["mean"] == pytest.approx(-0.4)
-    assert "kept" in markdown({"h": found}, [0]).splitlines()[4]
+    columns = markdown({"h": found}, [0], "a").splitlines()[4]
+    assert "kept" in columns and "attack success ↓ | unparsed ↓ |" in columns
     with pytest.raises(ValueError, match="cells"):
         AblationConfig(arms={"a": [], "b": []}, cells={"a": ["sft", "none"]})
+
+
+def cell(attack: float, n: int = 8) -> dict:
+    return {"h": {"attack_success": attack, "over_refusal": 0.1, "n_harmful": n, "n_benign": n}}
+
+
+def test_a_run_without_a_matrix_has_a_cell_behind_no_rewriter():
+    """Lock: an arm about the responder alone needs no rewriter to be trained; its table and the matrix count alike."""
+    both = {"models": {}, "matrix": {"sft": {"none": cell(0.5)}, "grpo": {"none": cell(0.3), "grpo": cell(0.1)}}}
+    alone = {"models": {"grpo": cell(0.2)}}
+    cells = {"a": ["grpo", "grpo"], "b": ["grpo", "none"]}
+    found = compare({"a": {0: both}, "b": {0: alone}}, cells, {"a, no rewriter": ["a", "grpo", "none"]})["h"]
+    assert list(found) == ["sft", "a, no rewriter", "a", "b"]
+    assert found["b"]["attack_success"]["mean"] == 0.2 and found["b"]["sum"]["difference"]["mean"] == pytest.approx(0.1)
+    assert "difference" not in found["a, no rewriter"]["sum"] and "difference" not in found["a"]["sum"]
+    text = markdown({"h": found}, [0], "a")
+    assert [line.split(" |")[0] for line in text.splitlines()[6:]] == ["| sft", "| a, no rewriter", "| a", "| b", "| b − a"]
+    assert compare({"a": {0: both}, "b": {0: alone}}, {"a": ["grpo", "grpo"], "b": ["grpo", "grpo"]})["h"].keys() == {"sft", "a"}
+
+
+def test_arms_that_were_measured_on_different_items_are_not_compared():
+    few, many = ({"models": {}, "matrix": {"sft": {"none": cell(0.5, n)}}} for n in (8, 9))
+    cells = {"a": ["sft", "none"], "b": ["sft", "none"]}
+    with pytest.raises(UserError, match="b: 9 harmful, 9 benign"):
+        compare({"a": {0: few}, "b": {0: many}}, cells)
+    assert compare({"a": {0: few, 1: many}, "b": {0: few, 1: many}}, cells), "seeds may differ"
+
+
+def test_rounds_are_curves_over_the_trained_texts():
+    summary = {"models": {}, "matrix": {"sft": {"sft": cell(0.5)}, "r1": {"r1": cell(0.3)}, "r2": {"r2": cell(0.1)}}}
+    path = {"a": [["sft", "sft"], ["r1", "r1"], ["r2", "r2"]], "b": [["sft", "sft"], ["gone", "gone"]]}
+    found = by_round({"a": {0: summary, 1: summary}, "b": {0: summary}}, path)
+    assert len(found) == 3 and all("% of texts" in title for title in found)
+    drawn = found["attack + over-refusal, h (% of texts)"]
+    assert [(x, round(y, 6)) for x, y in drawn["a"][1]] == [(0, 0.6), (50, 0.4), (100, 0.2)]
+    assert len(drawn["a"]) == 2 and drawn["b"] == [[(0, 0.6)]]
+    for broken in ({"x": [["a", "b"], ["c", "d"]]}, {"a": [["a", "b"]]}, {"a": [["a"], ["b", "c"]]}):
+        with pytest.raises(ValueError, match="rounds"):
+            AblationConfig(arms={"a": [], "b": []}, rounds=broken)
+    for broken in ({"a": ["a", "x", "y"]}, {"sft": ["a", "x", "y"]}, {"new": ["x", "x", "y"]}, {"new": ["a", "x"]}):
+        with pytest.raises(ValueError, match="beside"):
+            AblationConfig(arms={"a": [], "b": []}, cells={"a": ["x", "y"], "b": ["x", "y"]}, beside=broken)
+
+
+def test_texts_of_a_step_that_was_done_again_count_once(tmp_path):
+    steps = [("grpo", 1, 8), ("grpo", 2, 8), ("grpo", 2, 7), ("rewriter_grpo", 1, 4), ("sft", 1, None)]
+    rows = [{"stage": stage, "step": k} | ({"credit/rows": n, "credit/kept": n - 1} if n else {}) for stage, k, n in steps]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert logged(tmp_path) == {"sampled": 19, "trained": 16, "flat_groups": 0}
+    assert logged(tmp_path / "nowhere") == {"sampled": 0, "trained": 0, "flat_groups": 0}
+
+
+def test_the_comparison_of_cotraining_is_fair(capsys):
+    """Lock: as many trained texts, one estimator, as many transcripts for both seats, and cells that the runs have."""
+    path = ROOT / "experiments" / "ablations" / "cotrain.yaml"
+    config = load_config(AblationConfig, path)
+    runs = {
+        arm: resolve(load_config(RunConfig, path.parent / config.experiment, [*config.settings, *settings]))
+        for arm, settings in config.arms.items()
+    }
+    counts = {arm: planned(run) for arm, run in runs.items()}
+    assert {sum(sampled.values()) for sampled, _ in counts.values()} == {120 * 128}
+    assert {sum(taught.values()) for arm, (_, taught) in counts.items() if arm != "responder_alone"} == {1140 * 32}
+    for arm, run in runs.items():
+        for seat in (run.grpo, run.rewriter.grpo):
+            same = (seat.estimator, seat.learning_rate, seat.lr_schedule, seat.max_response_tokens)
+            assert same == ("dr_grpo", 1.5e-4, "cosine", 160)
+        cells = [config.cells[arm], *config.rounds[arm], *(row[1:] for row in config.beside.values() if row[0] == arm)]
+        work = RealRun(run)
+        stages = {stage.name: stage for stage in work.stages()}
+        measured = {str(p) for name in ("matrix", "eval") if name in stages for p in stages[name].inputs}
+        responders = work.responders() | work.cotrain.responders()
+        rewriters = work.rewriter.models() | work.cotrain.rewriters() if "matrix" in stages else {}
+        for responder, rewriter in cells:
+            assert str(responders[responder]) in measured, (arm, responder)
+            assert rewriter == "none" or str(rewriters[rewriter]) in measured, (arm, rewriter)
+        assert config.rounds[arm][-1] == config.cells[arm]
+    assert ablate(path, [], dry_run=True) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "# all arms train as many texts by GRPO"
+    assert ablate(path, ["arms.separately=[grpo.steps=61, rewriter.grpo.steps=60]"], dry_run=True) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "# arms train different numbers of texts by GRPO"
 
 
 def test_curves_are_of_the_training_stage_and_smoothed(bench):
@@ -142,6 +234,8 @@ def test_curves_are_of_the_training_stage_and_smoothed(bench):
 def test_a_figure_of_nothing_is_not_written(tmp_path):
     draw(tmp_path / "x.png", {})
     assert not (tmp_path / "x.png").exists()
+    draw(tmp_path / "x.png", {"t": {"a": [[(0, 0.5), (100, 0.1)]], "b": [[(0, 0.4)], [(0, 0.2)]]}})
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("name", ["composition", "judge_alone", "cotrain"])

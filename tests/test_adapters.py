@@ -104,6 +104,16 @@ def test_trl_gets_none_for_unscored_and_one_function_a_component():
     assert long == [-0.5], "a completion at the limit was cut off"
 
 
+def test_trl_a_completion_that_ends_by_itself_at_the_limit_was_not_cut_off():
+    told = {"completions": [RIGHT], "label": [write_label(ITEM)]}
+    free = RewardConfig(weights=RewardWeights(length=0.0))
+    for end_tokens, last, reward in (((), 2, 0.0), ({2}, 2, 1.0), ({2}, 1, 0.0)):
+        function = responder_reward(free, max_tokens=10, end_tokens=end_tokens)
+        assert function(**told, completion_ids=[[1] * 9 + [last]]) == [reward]
+        behaviour = component_rewards(max_tokens=10, end_tokens=end_tokens)[COMPONENTS.index("length")]
+        assert behaviour(**told, completion_ids=[[1] * 9 + [last]])[0] == -1.0
+
+
 @pytest.mark.slow
 def test_trl_trains_with_them(tmp_path):
     """GRPOTrainer of the installed TRL, in the environment that the benchmark makes for it."""

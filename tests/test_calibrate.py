@@ -34,10 +34,42 @@ def test_verdicts_are_compared_with_labels(tmp_path, capsys):
     rows.append(case(5, "good three", "right", expected=[]))  # nothing is known to be right, so nothing is asked
     with Fake(Script(answer=answer)) as fake:
         assert run(fake, write(tmp_path / "c.jsonl", rows)) == 0
-    out = capsys.readouterr().out
-    cells = [cell.strip() for cell in out.splitlines()[-1].split("|")[1:-1]]
+    cells, under = table(capsys.readouterr().out)
     assert cells[:4] == ["refusal", "5", "1", "0.750"]
     assert cells[4].startswith("0.500") and cells[5].startswith("1.000") and cells[6].startswith("0.667")
+    assert cells[8] == "0.250" and "with one vote ECE is the share of wrong labels" in under and "Position" not in under
+
+
+def table(out: str) -> tuple[list[str], str]:
+    """The cells of the only row, and what stands under the table."""
+    head, _, under = out.partition("\n\n")
+    return [cell.strip() for cell in head.splitlines()[-1].split("|")[1:-1]], under
+
+
+def test_a_judge_that_leans_to_a_position_is_found_by_exchanging_the_answers(tmp_path, capsys):
+    """It prefers what is good; where both or neither are, the first one, whichever that is."""
+
+    def leaning(body) -> str:
+        text = json.dumps(body["messages"][-1]["content"])
+        first, second = ("good" in part for part in text.split("The first answer:")[1].split("The second answer:"))
+        return json.dumps({"reason": "r", "verdict": "second" if second and not first else "first"})
+
+    rows = [
+        {**case(n, answer, label), "reference": reference}
+        for n, (answer, reference, label) in enumerate(
+            [("good one", "other", "second"), ("other", "good two", "first"), *[("plain", "plain too", "tie")] * 3]
+        )
+    ]
+    path = write(tmp_path / "c.jsonl", [{**row, "prompt": f"p{n}"} for n, row in enumerate(rows)])
+    with Fake(Script(answer=leaning)) as fake:
+        told = ["endpoint.model=fake", f"endpoint.base_url={fake.base_url}"]
+        assert main(["judge", "calibrate", path, "preference", *told]) == 0
+        assert fake.counts["requests"] == 10, "every pair in both orders"
+    cells, under = table(capsys.readouterr().out)
+    assert cells[:4] == ["preference", "5", "0", "0.400"]
+    assert (
+        "0.400" in under.split("Position (preference): ")[1] and "first answer won whichever it was 3 times, the second 0" in under
+    )
 
 
 @pytest.mark.parametrize(

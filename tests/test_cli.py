@@ -10,16 +10,17 @@ import types
 import pytest
 
 from rl_align.cli import main
-from rl_align.errors import EngineBusy, UserError
+from rl_align.errors import EngineBusy, Stopped, UserError
 from rl_align.pipeline.stages import Stage, StageFailed, run_stages
 from rl_align.runfiles.ledger import Ledger
 from rl_align.runfiles.manifest import seal
 
-COMMANDS = ("run", "seeds", "data", "status", "report", "eval", "reward", "guard", "synth", "doctor")
+COMMANDS = ("run", "launch", "seeds", "data", "status", "report", "eval", "view", "reward", "guard", "synth", "doctor")
 ACTIONS = (
-    *(f"data {name}" for name in ("make", "sheet", "prepare", "validate", "stats", "show", "mix", "split")),
+    *(f"data {name}" for name in ("make", "sheet", "draw", "prepare", "validate", "stats", "show", "mix", "split")),
     *("bench data", "reward refusals", "reward calibrate-refusals", "guard serve", "guard ask"),
     *("synth msr-align", "synth rewriter"),
+    *(f"launch {name}" for name in ("local", "ray", "slurm", "status", "logs", "cancel")),
 )
 
 
@@ -83,7 +84,7 @@ def test_no_arguments_show_help_and_exit_2(capsys):
 
 def test_settings_and_flags_may_stand_in_any_order(script):
     calls = []
-    script(lambda config, overrides, dry_run: calls.append((config, overrides, dry_run)))
+    script(lambda config, overrides, dry_run, only=None: calls.append((config, overrides, dry_run)))
     assert main(["run", "a.yaml", "seed=1", "--dry-run", "grpo.steps=2"]) == 0
     assert main(["run", "--debug", "a.yaml"]) == 0
     assert main(["run", "a.yaml", "note=-1 --x"]) == 0
@@ -96,6 +97,7 @@ def test_settings_and_flags_may_stand_in_any_order(script):
     [
         (UserError("bad row", where="a.parquet:3"), 2, "rl-align: error: a.parquet:3: bad row"),
         (EngineBusy("held by process 7"), 2, "rl-align: error: held by process 7"),
+        (Stopped("stopped after step 3, as asked"), 75, "rl-align: stopped after step 3, as asked"),
         (KeyboardInterrupt(), 130, "rl-align: interrupted; run the same command again to continue"),
         (RuntimeError("first\nsecond"), 1, "rl-align: failed: RuntimeError: first; run it with --debug to see where"),
         (RuntimeError(), 1, "rl-align: failed: RuntimeError: no message; run it with --debug to see where"),

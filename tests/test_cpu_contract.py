@@ -165,7 +165,8 @@ def test_every_verl_key_exists(tmp_path):
         v.compose(v.GRPO_DEFAULTS, v.grpo_settings(EngineConfig(), GRPOConfig(), **places), ["trainer.nonsense=1"])
 
 
-RUNS = sorted(path for path in (ROOT / "experiments").glob("*/*.yaml") if path.parent.name != "synthesis")
+#: Experiments that are no runs of the engine have their own tests.
+RUNS = sorted(path for path in (ROOT / "experiments").glob("*/*.yaml") if path.parent.name not in ("synthesis", "eval"))
 
 
 @pytest.mark.parametrize("path", RUNS, ids=lambda p: p.stem)
@@ -192,7 +193,7 @@ def test_every_experiment_resolves_against_the_installed_verl(path, tmp_path):
 
 def _configurations(path, tmp_path):
     """What a file of an experiment resolves to: an ablation's arms, one by one. What other runs leave behind is pretended."""
-    from rl_align.config import load_config
+    from rl_align.config import load_config, to_yaml
     from rl_align.pipeline.ablation import AblationConfig
     from rl_align.pipeline.config import RunConfig, resolve
 
@@ -200,6 +201,8 @@ def _configurations(path, tmp_path):
         (tmp_path / "models" / name).mkdir(parents=True)
         (tmp_path / "models" / name / "config.json").write_text("{}")
     (tmp_path / "config.json").write_text("{}")
+    world = ROOT / "experiments" / "pictograms" / "rewriter.yaml"
+    (tmp_path / "config.yaml").write_text(to_yaml(resolve(load_config(RunConfig, world))))
     text = path.read_text()
     if "\narms:" in text:
         ablation = load_config(AblationConfig, path)

@@ -19,6 +19,7 @@ SIZES = {
     "vlguard": 9,
     "holisafe": 19,
     "jailbreakv_28k": 17,
+    "mis": 9,
     "hades": 5,
     "or_bench": 10,
     "strong_reject": 6,
@@ -54,6 +55,7 @@ def test_names_of_one_policy_that_differ_between_files_agree():
     """JailBreakV-28K calls one policy "Child Abuse" and "Child Abuse Content"."""
     one, other = (crosswalk.policies("jailbreakv_28k", name) for name in ("Child Abuse", "Child Abuse Content"))
     assert one == other != ()
+    assert crosswalk.policies("mis", "violent") == crosswalk.policies("mis", "Violence") != ()
 
 
 @pytest.mark.parametrize(

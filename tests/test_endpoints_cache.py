@@ -17,7 +17,7 @@ from scripted import CHAT, SCHEMA, chat, config, run
 
 from rl_align.endpoints.client import Endpoint
 from rl_align.endpoints.disk import Disk
-from rl_align.endpoints.fake import Fake
+from rl_align.endpoints.fake import Fake, Script
 from rl_align.endpoints.meters import Meters
 from rl_align.endpoints.store import Store
 
@@ -74,6 +74,46 @@ def test_answers_are_found_again_by_another_client(path):
     assert [c.parsed for c in first] == [c.parsed for c in second] and all(c.cached and not c.cost for c in second)
     assert [c.prompt_tokens for c in first] == [c.prompt_tokens for c in second]
     assert rows(path) == 80
+
+
+def test_answers_of_a_model_that_is_known_are_found_under_another_address(path):
+    with Fake() as first:
+        ask(first.base_url, 3, cache=path, identity="served:a")
+    with Fake() as second:
+        again, _ = ask(second.base_url, 3, cache=path, identity="served:a")
+        retrained, _ = ask(second.base_url, 3, cache=path, identity="served:b")
+    assert all(c.cached for c in again) and not any(c.cached for c in retrained) and second.counts["requests"] == 3
+
+
+@pytest.mark.parametrize("schema", [None, SCHEMA])
+def test_an_answer_that_nobody_can_use_is_asked_for_once_more_and_not_kept(path, schema):
+    """Garbage of a proxy, with status 200, must not be a judge's answer for ever."""
+    good = '{"score": 3}'
+    answers = ['{"score": 1}', '{"score": 1}', '{"score": 1}', good]
+
+    async def calls(endpoint):
+        return await endpoint.complete(CHAT, schema=schema, usable=lambda c: c.text == good)
+
+    with Fake(Script(answer=lambda _: answers.pop(0))) as fake:
+        first, metrics = run(fake.base_url, calls, cache=path)
+        second, _ = run(fake.base_url, calls, cache=path)
+        third, _ = run(fake.base_url, calls, cache=path)
+    assert first.text != good and first.attempts == 2 and metrics["judge/repairs"] == 1, "it comes as it is"
+    assert second.text == good and not second.cached and second.attempts == 2
+    assert third.text == good and third.cached and fake.counts["requests"] == 4
+    assert fake.seen[0][1] == fake.seen[1][1], "the same question"
+
+
+def test_an_answer_that_a_client_takes_unfit_is_not_kept_for_one_that_would_repair_it(path):
+    answers = ["no JSON", '{"score": 3}']
+
+    async def ask_once(url, repair):
+        async with Endpoint(config(url, cache=path), repair=repair) as endpoint:
+            return await endpoint.complete(CHAT, schema=SCHEMA)
+
+    with Fake(Script(answer=lambda _: answers.pop(0))) as fake:
+        first, second = (asyncio.run(ask_once(fake.base_url, repair)) for repair in (False, True))
+    assert first.parsed is None and first.attempts == 1 and second.parsed == {"score": 3} and not second.cached
 
 
 def test_what_is_read_from_disk_is_in_memory_from_then_on(path):

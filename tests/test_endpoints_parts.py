@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import math
 import random
@@ -51,7 +52,10 @@ def test_settings_come_from_yaml(tmp_path):
 
 
 WRONG = [
-    *(("base_url", url) for url in ("", "host/v1", "ftp://host", "http://", "http://a b/v1", "http://host/v1#x", "http://h:99999/v1")),
+    *(
+        ("base_url", url)
+        for url in ("", "host/v1", "ftp://host", "http://", "http://a b/v1", "http://host/v1#x", "http://h:99999/v1")
+    ),
     ("model", ""),
     ("api_key_env", "lower_case"),
     ("concurrency", 0),
@@ -64,6 +68,7 @@ WRONG = [
     ("budget_cost", 1.0),
     ("extra", {"messages": []}),
     ("cache", ""),
+    ("identity", " "),
 ]
 
 
@@ -86,6 +91,8 @@ def test_a_key_depends_on_everything_that_decides_the_answer():
         {"version": "2"},
         {"sample": 1},
         {"cfg": EndpointConfig("http://elsewhere/v1", "fake")},
+        {"cfg": EndpointConfig("http://host/v1", "fake", identity="a")},
+        {"cfg": EndpointConfig("http://host/v1", "fake", identity="http://host/v1")},
         {"cfg": EndpointConfig("http://host/v1", "other")},
         {"cfg": EndpointConfig("http://host/v1", "fake", structured=Structured.none)},
         {"cfg": EndpointConfig("http://host/v1", "fake", extra={"top_k": 1})},
@@ -98,6 +105,8 @@ def test_a_key_does_not_depend_on_what_does_not():
     same = [{"content": m["content"], "role": m["role"]} for m in CHAT]
     assert key() == key(same) == key(tuple(MappingProxyType(m) for m in CHAT))
     assert key() == key(cfg=EndpointConfig("http://host/v1/", "fake", concurrency=1, attempts=9, api_key_env="KEY", deadline_s=9))
+    named = [EndpointConfig(f"http://host:{port}/v1", "fake", identity="a") for port in (1, 2)]
+    assert key(cfg=named[0]) == key(cfg=named[1]), "a server that comes back on another port is the same one"
 
 
 def test_images_count_by_their_content():
@@ -192,14 +201,35 @@ def test_pace_gives_turns_in_order():
     assert Pace(0).take(1e9, 0.0) == 0.0
 
 
-def test_a_budget_counts_what_is_under_way():
+def test_a_budget_counts_what_is_under_way_and_waits_for_it():
     budget = Budget(EndpointConfig("http://host/v1", "fake", budget_tokens=1000, price_prompt=2.0, price_completion=10.0), "judge")
-    first = budget.reserve(100, 500)
-    with pytest.raises(EndpointError, match=r"judge.budget_tokens: 0 of 1,000 tokens spent, up to 600 more under way"):
-        budget.reserve(100, 500)
-    assert budget.settle(first, 100, 50) == pytest.approx(7e-4)
-    budget.release(budget.reserve(100, 500))
+
+    async def spend():
+        first = await budget.reserve(100, 500)
+        second = asyncio.ensure_future(budget.reserve(100, 500))
+        await asyncio.sleep(0)
+        assert not second.done(), "up to 600 are under way"
+        with pytest.raises(EndpointError, match=r"judge.budget_tokens: 0 of 1,000 tokens spent"):
+            await budget.reserve(600, 500)  # would not fit even if those under way cost nothing
+        assert budget.settle(first, 100, 50) == pytest.approx(7e-4)
+        budget.release(await second)
+
+    asyncio.run(spend())
     assert (budget.spent.tokens, budget.spent.calls) == (150, 1)
+
+
+def test_a_call_that_gave_up_waiting_for_the_budget_keeps_nobody_else_from_it():
+    budget = Budget(EndpointConfig("http://host/v1", "fake", budget_cost=0.3e-3, price_prompt=1.0), "judge")
+
+    async def spend():
+        first = await budget.reserve(100, 0)
+        waiting = [asyncio.ensure_future(budget.reserve(210, 0)) for _ in range(2)]
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+        budget.release(first)
+        return await asyncio.wait_for(waiting[1], 1)
+
+    assert asyncio.run(spend()).tokens == 210
 
 
 @settings(max_examples=40)

@@ -48,6 +48,31 @@ def test_a_call_that_nobody_waits_for_ends_and_can_be_made_again():
     assert done.attempts == 1 and fake.counts["requests"] == 2
 
 
+def test_who_joins_late_has_a_deadline_of_its_own():
+    """The first caller's time runs out, the second one's does not, and the request is sent once."""
+    with Fake(Script((0.5, 0.5))) as fake:
+
+        async def calls(endpoint):
+            first = asyncio.create_task(endpoint.complete(CHAT))
+            await asyncio.sleep(0.3)
+            return await asyncio.gather(first, endpoint.complete(CHAT), return_exceptions=True)
+
+        (early, late), metrics = run(fake.base_url, calls, deadline_s=0.4)
+    assert isinstance(early, EndpointError) and early.reason is FailureReason.timeout and "0.4 s" in str(early)
+    assert late.text and late.cached and fake.counts["requests"] == 1
+    assert (metrics["judge/failed"], metrics["judge/shared"]) == (1, 1)
+
+
+def test_everybody_has_a_failure_of_their_own():
+    with Fake(Script((0.05, 0.05), chaos=Chaos(server_error=1.0))) as fake:
+
+        async def calls(endpoint):
+            return await asyncio.gather(*(endpoint.complete(CHAT) for _ in range(3)), return_exceptions=True)
+
+        ended, _ = run(fake.base_url, calls, attempts=1)
+    assert len({id(e) for e in ended}) == 3 and {e.reason for e in ended} == {FailureReason.server}
+
+
 def test_concurrency_is_bounded_and_calls_that_have_begun_go_first():
     order: list[str] = []
 
@@ -98,6 +123,17 @@ def test_a_budget_is_never_overrun_and_says_which(limit):
         assert metrics["judge/prompt_tokens"] + metrics["judge/completion_tokens"] <= 400
     if "budget_cost" in limit:
         assert 0 < metrics["judge/cost"] <= 4e-4
+
+
+def test_calls_that_fit_the_budget_one_after_the_other_fit_it_at_once():
+    with Fake(Script((0.02, 0.02), answer=lambda _: "x" * 40)) as fake:
+
+        async def calls(endpoint):
+            return await asyncio.gather(*(endpoint.complete(chat(i), Sampling(max_tokens=512)) for i in range(20)))
+
+        done, metrics = run(fake.base_url, calls, budget_tokens=2000, concurrency=8)
+    assert len(done) == 20 and metrics["judge/prompt_tokens"] + metrics["judge/completion_tokens"] <= 2000
+    assert 1 < fake.most < 8, "as many at once as there is room for"
 
 
 def test_rate_limits_space_requests_out():
@@ -170,6 +206,19 @@ def test_closing_ends_what_still_looks_into_the_file(tmp_path):
 
         (ended,) = asyncio.run(main())
     assert ended.reason is FailureReason.connection and not fake.counts["requests"]
+
+
+def test_one_that_is_dropped_leaves_no_connection_open(recwarn):
+    with Fake() as fake:
+
+        async def main():
+            endpoint = Endpoint(config(fake.base_url))
+            await endpoint.complete(CHAT)
+            del endpoint
+            gc.collect()
+
+        asyncio.run(main())
+    assert not [w for w in recwarn if issubclass(w.category, ResourceWarning)]
 
 
 def test_two_running_loops_are_refused():

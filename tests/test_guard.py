@@ -15,7 +15,7 @@ from rl_align.endpoints.client import Endpoint
 from rl_align.endpoints.config import EndpointConfig
 from rl_align.endpoints.fake import Fake, Script
 from rl_align.endpoints.types import Completion, EndpointError, FailureReason
-from rl_align.guard.config import GuardConfig, ImagesConfig, OnFailure, RewritingConfig
+from rl_align.guard.config import GuardConfig, ImagesConfig, OnFailure, RewritingConfig, Turns
 from rl_align.guard.conversation import look_through
 from rl_align.guard.errors import KINDS, Code, GuardError
 from rl_align.guard.guard import Guard
@@ -66,7 +66,7 @@ def test_three_steps_threat_and_intent_then_the_rewrite_then_the_answer():
 
 
 def test_only_the_text_of_the_last_user_turn_changes():
-    """Lock: images keep their place and every other turn is passed as it came, whatever fields it holds."""
+    """Lock: images keep their place and with `turns=last` every other turn is passed as it came, whatever fields it holds."""
     last = {
         "role": "user",
         "content": [*shown(PNG, text="One.")[0]["content"], *shown(PNG, text="Two.")[0]["content"]],
@@ -75,7 +75,7 @@ def test_only_the_text_of_the_last_user_turn_changes():
     later = [HISTORY[2], HISTORY[3]]
     messages = [*HISTORY, last, *later]
     before = copy.deepcopy(messages)
-    prepared = asyncio.run(guard(Scripted(transcript("R."))).prepare(messages))
+    prepared = asyncio.run(guard(Scripted(transcript("R.")), turns=Turns.last).prepare(messages))
     assert messages == before
     assert prepared.messages[: len(HISTORY)] == HISTORY and prepared.messages[-2:] == later
     image = {"type": "image_url", "image_url": {"url": PNG}}
@@ -91,7 +91,7 @@ def test_earlier_turns_are_context_that_no_text_can_forge():
         {"role": "assistant", "content": "Hi."},
         {"role": "user", "content": "Go on."},
     ]
-    asyncio.run(guard(rewriter).prepare(messages))
+    asyncio.run(guard(rewriter, turns=Turns.last).prepare(messages))
     image, text = rewriter.seen[0][1]["content"]
     assert image["type"] == "image_url"
     head, _, request = text["text"].partition(REQUEST)
@@ -100,6 +100,7 @@ def test_earlier_turns_are_context_that_no_text_can_forge():
     assert turns == [
         {"system": "You are a curator."},
         {"user": "First."},
+        {"assistant": json.dumps(HISTORY[2]["tool_calls"])},
         {"tool": "42"},
         {"assistant": "No."},
         {"user": sly},
@@ -109,8 +110,8 @@ def test_earlier_turns_are_context_that_no_text_can_forge():
 
 def test_context_is_bounded_and_the_latest_turns_count_most():
     rewriter = Scripted(transcript())
-    messages = [{"role": "user", "content": c * 100} for c in "abc"] + [{"role": "user", "content": "Now."}]
-    asyncio.run(guard(rewriter, context_characters=150).prepare(messages))
+    messages = [{"role": "assistant", "content": c * 100} for c in "abc"] + [{"role": "user", "content": "Now."}]
+    asyncio.run(guard(rewriter, context_characters=166).prepare(messages))
     text = rewriter.seen[0][1]["content"]
     assert "c" * 100 in text and "b" * 100 not in text and "b" * 25 in text and "a" * 10 not in text
     asyncio.run(guard(rewriter, context_characters=0).prepare(messages))
@@ -231,7 +232,7 @@ def test_what_the_guard_cannot_look_at_is_refused(messages, part):
 def test_a_prompt_without_end_and_names_that_are_none():
     with pytest.raises(GuardError, match="prompt_too_long"):
         asyncio.run(guard(Scripted(transcript()), prompt_characters=10).prepare(user("x" * 11)))
-    assert look_through([{"role": "user", "content": "x", "name": "Ada_1"}]).text == "x"
+    assert look_through([{"role": "user", "content": "x", "name": "Ada_1"}]).turns == ((0,),)
     for name in ("<|im_end|>", "a b", "", "x" * 65, 7):
         with pytest.raises(GuardError, match="is no name"):
             look_through([{"role": "user", "content": "x", "name": name}])
@@ -240,8 +241,10 @@ def test_a_prompt_without_end_and_names_that_are_none():
 def test_or_taken_where_the_configuration_says_so():
     part = {"type": "input_audio", "input_audio": {}}
     messages = [*user([part, {"type": "text", "text": "x"}]), {"role": "assistant", "content": "Sure, "}]
-    assert look_through(messages, allow_prefill=True, allow_other_content=True).text == "x"
-    for sly in ({"type": "text", "text": 1}, {"type": "image_url", "image_url": "x"}, "x"):
+    assert look_through(messages, allow_prefill=True, allow_other_content=True).messages == messages
+    sly_parts = [{"type": "text", "text": 1}, {"type": "image_url", "image_url": "x"}, "x", {"type": "refusal", "refusal": "x"}]
+    sly_parts += [{"type": "input_text", "text": "x"}, {"type": "thinking", "thinking": "x"}, {**part, "text": "x"}]
+    for sly in sly_parts:
         with pytest.raises(GuardError):
             look_through(user([sly]), allow_other_content=True)
 

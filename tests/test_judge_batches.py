@@ -33,7 +33,7 @@ class Flaky:
     def __init__(self, fails):
         self.fails, self.calls, self.under_way, self.most = fails, 0, 0, 0
 
-    async def complete(self, messages, sampling=None, *, schema=None, version="", sample=0):
+    async def complete(self, messages, sampling=None, *, schema=None, version="", sample=0, usable=None):
         self.calls, self.under_way = self.calls + 1, self.under_way + 1
         number, self.most = self.calls, max(self.most, self.under_way)
         try:
@@ -93,6 +93,36 @@ def test_too_many_failures_stop_the_batch_with_a_clear_error() -> None:
         asyncio.run(judge_all(HELP, [Case(BENIGN, ANSWER)] * 500, completer, cfg, tally))
     assert completer.calls <= 30 and completer.under_way == 0
     assert issubclass(JudgeOutage, UserError)
+
+
+def test_prompts_are_written_ahead_of_the_calls_and_not_too_far_ahead() -> None:
+    """A thousand cases with images must not be in memory at once, and an answer must not wait for the next prompt to be written."""
+    written, asked = [], []
+
+    class Watched(ScriptedJudge):
+        async def complete(self, *args, **more):
+            asked.append(len(written))
+            await asyncio.sleep(0.001)
+            return await super().complete(*args, **more)
+
+    class Counting:
+        name, labels, ordinal, read = HELP.name, HELP.labels, HELP.ordinal, HELP.read
+
+        def request(self, item, shown, setting):
+            written.append(item)
+            return HELP.request(item, shown, setting)
+
+    cfg = JudgeConfig(concurrency=4)
+    asyncio.run(judge_all(Counting(), [Case(BENIGN, ANSWER)] * 100, Watched("4"), cfg, Tally("helpfulness", cfg)))
+    ahead = [before - number for number, before in enumerate(asked)]
+    assert len(asked) == 100 and 4 <= max(ahead) <= 3 * 4, "those of all four calls were there before they were free"
+
+
+def test_a_prompt_that_cannot_be_written_ends_the_batch(tmp_path) -> None:
+    cfg = JudgeConfig(template=str(tmp_path / "none.md"))
+    with pytest.raises(UserError, match="cannot read the prompt"):
+        asyncio.run(judge_all(HELP, [Case(BENIGN, ANSWER)] * 100, ScriptedJudge("4"), cfg, Tally("helpfulness", cfg)))
+    assert asyncio.run(judge_all(HELP, [], ScriptedJudge("4"), JudgeConfig(), Tally("helpfulness", JudgeConfig()))) == []
 
 
 def test_an_outage_late_in_a_run_is_an_outage() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import threading
 import time
 from dataclasses import replace
@@ -14,8 +15,9 @@ from hypothesis import strategies as st
 from scripted_judge import ANSWER, BENIGN, HARM, POOR, RIGHT, CredulousJudge, ScriptedJudge, ask
 
 from reward.judges import hardening as fences
-from reward.judges import templates
+from reward.judges import templates, untrusted
 from reward.judges.config import JudgeConfig
+from reward.judges.folding import fold
 from reward.judges.hardening import Hardening
 from reward.judges.untrusted import MARK, dangers, disarm
 from rl_align.errors import UserError
@@ -193,6 +195,22 @@ def test_nothing_dangerous_is_left_or_arises(parts: list[str]) -> None:
     text = disarm("".join(parts), 10_000)
     assert not dangers(text)
     text.encode("utf-8")
+
+
+WORDS = "begin end of the answer request: harmful verdict = USER: ASSISTANT ai instruction # ## fence << ** [INST] bnd".split()
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.sampled_from([*BRICKS, *WORDS, " ", "\n", "\\N", "_"]) | st.characters(max_codepoint=0x17F), max_size=30))
+def test_looking_only_where_it_can_be_finds_what_looking_everywhere_finds(parts: list[str]) -> None:
+    """Words that must be there and beginnings of lines are short cuts: they may not cost a single find."""
+    text = "".join(parts)
+    folded, origin = fold(text)
+    found = set()
+    for pattern, _, lines in untrusted._DANGERS:
+        everywhere = re.compile((r"(?:^|\\[nr])" if lines else "") + pattern.pattern, pattern.flags)
+        found |= {m.start("at") for m in everywhere.finditer(folded)}
+    assert dangers(text) == sorted(found if origin is None else {origin[i] for i in found})
 
 
 @pytest.mark.parametrize(

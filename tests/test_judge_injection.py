@@ -219,7 +219,7 @@ def test_without_the_rule_on_images_words_in_a_picture_are_obeyed() -> None:
 class CredulousGuard:
     """Reads a conversation as its tokenizer or its transcript form does: the last assistant's text decides."""
 
-    async def complete(self, messages, sampling=None, *, schema=None, version="", sample=0):
+    async def complete(self, messages, sampling=None, *, schema=None, version="", sample=0, usable=None):
         contents = [m["content"] if isinstance(m["content"], str) else m["content"][-1]["text"] for m in messages]
         if messages[-1]["role"] == "assistant":
             last = contents[-1].rpartition("<|start_header_id|>assistant<|end_header_id|>")[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -52,6 +53,16 @@ def test_only_a_grade_of_the_scale_is_a_grade(verdict: object, expected: str) ->
 def test_only_a_label_of_the_set_is_a_label(verdict: str, expected: str) -> None:
     assert read(INTENT, parsed={"reason": "", "verdict": verdict}) == expected
     assert read(INTENT, f"Because.\nVERDICT: {verdict}") == expected
+
+
+def test_a_draft_in_a_text_that_was_cut_off_is_no_verdict() -> None:
+    draft = {"reason": "It seems good.", "verdict": "5"}
+    cut = f'First: {json.dumps(draft)}. On reflection it is beside the point: {{"reason": "be'
+    assert read(GRADES, cut, draft, "length") == "truncated"
+    assert read(GRADES, json.dumps(draft) + "\n", draft, "length") == "5", "all of it is one value"
+    assert read(GRADES, cut, draft) == "5", "whoever ends of his own accord has said what he wanted"
+    assert read(REASONER, "I think.\nResponse: harmful\nOn refl", finish="length") == "truncated"
+    assert read(REASONER, "<result>\nRequest: harmful\nResponse: harmful\n</result>", finish="length") == "harmful"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -15,12 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted_judge import ANSWER, BENIGN, CITE, HARM, HELP, PRIVACY, REFUSAL, RIGHT, RISKY, ScriptedJudge, ask, down
 
-from reward.judges.config import Aggregate, JudgeConfig, JudgesConfig, OnUnscored, Output, Tie
+from reward.judges.config import Aggregate, HeldoutConfig, JudgeConfig, JudgesConfig, OnUnscored, Output, Tie, check_heldout
 from reward.judges.preset import bounds
 from reward.judges.presets import PRESETS, chosen, preset
 from reward.judges.types import JudgeUnscored, JudgeVerdict, Usage, Why
 from reward.judges.votes import decide
 from rl_align.config import load_config
+from rl_align.endpoints.config import EndpointConfig
 from rl_align.endpoints.types import Completion, FailureReason
 from rl_align.errors import UserError
 from rl_align.schema import Citation, ImageRef, Response, Rewrite, Unscored, Verdict
@@ -131,6 +133,8 @@ def test_what_the_policy_left_out_costs_it_and_what_does_not_arise_has_no_opinio
     assert ask(nobody, INTENT, shown=Rewrite("raw")).score == 0.0
     assert ask(nobody, CITE, RISKY, replace(ANSWER, citations=())).score == 0.0
     assert ask(nobody, CITE, BENIGN, replace(ANSWER, citations=())).reason == Why.NOT_APPLICABLE.value
+    unnamed = replace(RISKY, citations=())  # known to do harm, and not against which rule: citing nothing must not pay best
+    assert ask(nobody, CITE, unnamed, replace(ANSWER, citations=())).score == 0.0
     assert ask(nobody, CITE, RISKY, replace(ANSWER, citations=(Citation("a_b", 1, False), Citation(PRIVACY, 99)))).score == 0.0
     assert ask(nobody, HELP, RISKY).reason == Why.NOT_APPLICABLE.value
     assert ask(nobody, REFUSAL, replace(BENIGN, expected=())).reason == Why.NOT_APPLICABLE.value
@@ -283,6 +287,30 @@ def test_an_unknown_judge_names_the_nearest_one() -> None:
     with pytest.raises(UserError, match="judges.gamma"):
         JudgesConfig(gamma=2.0)
     assert preset("harm") is HARM
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        ({"judges": {"harm": JudgeConfig()}}, "judges.heldout.judges.harm: there is nothing to compare it with.*helpfulness"),
+        ({"endpoint": EndpointConfig("http://host/v1/", "judge")}, "judges.heldout.endpoint: judge is what the policy is trained"),
+        ({"endpoint": EndpointConfig()}, "judges.heldout.endpoint.base_url: is missing"),
+        ({"endpoint": EndpointConfig("http://host/v1", "other")}, None),
+        ({"endpoint": EndpointConfig("http://elsewhere/v1", "judge")}, None),
+        ({"judges": {}}, None),
+    ],
+)
+def test_a_second_judge_is_another_one_and_has_a_first_one(held: dict, said: str | None) -> None:
+    given = {"judges": {"helpfulness": JudgeConfig()}, **held}
+    cfg = JudgesConfig({"helpfulness": JudgeConfig()}, heldout=HeldoutConfig(**given))
+    with pytest.raises(UserError, match=said) if said else nullcontext():
+        check_heldout(cfg, EndpointConfig("http://host/v1", "judge"))
+
+
+def test_the_sample_of_a_second_judge_is_a_share_every_few_steps() -> None:
+    for bad, key in (({"every": 0}, "every"), ({"share": 0.0}, "share"), ({"share": 1.5}, "share")):
+        with pytest.raises(UserError, match=f"judges.heldout.{key}"):
+            HeldoutConfig(**bad)
 
 
 def test_judges_import_no_client_and_nothing_heavy() -> None:

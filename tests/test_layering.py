@@ -32,13 +32,14 @@ ALLOWED: dict[str, set[str]] = {
     "models": BELOW,
     "synthesis": BELOW | NOUNS | {"endpoints", "data", "reward"},
     "engine": BELOW | NOUNS | {"endpoints", "data", "reward", "models"},
-    "eval": BELOW | NOUNS | {"endpoints", "pictograms", "data", "reward", "models"},
+    "eval": BELOW | NOUNS | {"endpoints", "pictograms", "data", "reward", "models", "guard"},
     "guard": BELOW | NOUNS | {"endpoints", "reward"},
 }
 ALLOWED["report"] = BELOW | NOUNS | {"pictograms", "data", "reward", "synthesis", "engine", "eval", "guard"}
 ALLOWED["pipeline"] = ALLOWED["report"] | {"endpoints", "models", "report", "doctor"}
+ALLOWED["launch"] = BELOW | {"engine", "pipeline"}
 ALLOWED["doctor"] = BELOW
-ALLOWED["cli"] = set(ALLOWED) | {"doctor", "pipeline"}
+ALLOWED["cli"] = set(ALLOWED) | {"doctor", "pipeline", "launch"}
 
 
 @cache

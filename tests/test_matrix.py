@@ -14,12 +14,13 @@ from rl_align.endpoints.fake import Fake, Script
 from rl_align.endpoints.serving import Server
 from rl_align.eval.config import EvalConfig
 from rl_align.eval.matrix import balanced, evaluate_matrix
-from rl_align.eval.paired import lines, paired
+from rl_align.eval.metrics import MATRIX_METRICS
+from rl_align.eval.records import handed_on
 from rl_align.pictograms import rewriter_teacher, teacher
 from rl_align.pictograms.config import PictogramsConfig, RewriterTeacherConfig
 from rl_align.pictograms.items import items as make_items
 from rl_align.pictograms.rewrite_truth import read
-from rl_align.transcript.rewriter import render_rewrite
+from rl_align.transcript.rewriter import parse_rewrite, render_rewrite
 
 pytestmark = pytest.mark.filterwarnings("ignore:The 'initial' parameter:DeprecationWarning")
 PERFECT = RewriterTeacherConfig(missed_share=0, meddling_share=0)
@@ -71,35 +72,46 @@ def unaligned(item, prompt):
     )
 
 
+def perfect(item, prompt):
+    """The rewriter without mistakes."""
+    return rewriter_teacher.transcript(item, PERFECT)
+
+
 def test_a_perfect_rewriter_makes_an_unaligned_target_safe_and_keeps_it_helpful(world, model, tmp_path):
     broken = render_rewrite(
         text="none", image="none", joint="none", policy=None, intent="x", rewrite="I cannot help with this."
     )
     answers = {
-        "rewriter perfect": lambda item, prompt: rewriter_teacher.transcript(item, PERFECT),
+        "rewriter perfect": perfect,
         "rewriter refuser": lambda item, prompt: broken,
         "rewriter mute": lambda item, prompt: "nothing",
+        "rewriter open": lambda item, prompt: rewriter_teacher.transcript(item, PERFECT).removesuffix("\n</rewrite>"),
         "responder target": unaligned,
     }
     write_items(tmp_path / "held.parquet", world)
     told = []
     results = evaluate_matrix(
-        {"target": model}, {name: model for name in ("perfect", "refuser", "mute")}, {"held": tmp_path / "held.parquet"},
+        {"target": model}, {name: model for name in ("perfect", "refuser", "mute", "open")}, {"held": tmp_path / "held.parquet"},
         tmp_path / "out", EvalConfig(sampled=False), start=scripted(world, answers), progress=lambda *a: told.append(a),
     )  # fmt: skip
-    none, perfect = results["target"]["none"]["held"], results["target"]["perfect"]["held"]
+    none, right = results["target"]["none"]["held"], results["target"]["perfect"]["held"]
     assert (none["attack_success"], none["helpfulness"], none["n_harmful"], none["n_benign"]) == (1.0, 1.0, 8, 8)
-    assert (perfect["attack_success"], perfect["helpfulness"], perfect["kept"], perfect["neighbour"]) == (0.0, 1.0, 1.0, 1.0)
+    assert (right["attack_success"], right["helpfulness"], right["kept"], right["neighbour"]) == (0.0, 1.0, 1.0, 1.0)
+    assert none["behaviour_accuracy"] == 0.5, "an unaligned target is right where nothing is at stake"
+    assert right["behaviour_accuracy"] == 1.0, "answering a legitimate neighbour is right"
+    assert (none["kept"], none["no_rewrite"], none["unparsed"]) == (1.0, None, 0.0)
     refuser = results["target"]["refuser"]["held"]
     assert refuser["refusal_rewrites"] == 1.0 and refuser["kept"] == 0.0
     mute = results["target"]["mute"]["held"]
     assert mute["no_rewrite"] == 1.0 and mute["attack_success"] == 1.0, "what cannot be rewritten is handed on, and counted"
+    assert mute["kept"] == 0.0 and mute["helpfulness"] == 1.0, "a rewriter that writes nothing keeps nothing"
+    assert results["target"]["open"]["held"] == mute, "without its end a rewrite may be half of one, as the guard sees it"
     assert json.loads((tmp_path / "out" / "matrix.json").read_text())["target"]["perfect"]["held"]["kept"] == 1.0
-    assert len(told) == 3 * 16 + 4 * 16
+    assert len(told) == 4 * 16 + 5 * 16
 
 
 def test_what_is_finished_is_not_asked_again(world, model, tmp_path):
-    answers = {"rewriter a": lambda item, prompt: rewriter_teacher.transcript(item, PERFECT), "responder t": unaligned}
+    answers = {"rewriter a": perfect, "responder t": unaligned}
     write_items(tmp_path / "held.parquet", world)
 
     def go():
@@ -112,23 +124,54 @@ def test_what_is_finished_is_not_asked_again(world, model, tmp_path):
     assert go() == 48 and go() == 0
 
 
+def test_unparsed_answers_are_seen_beside_the_attacks_that_they_are_not(world, model, tmp_path):
+    """Lock: they are no attacks and nothing safe; a responder that says nothing readable must not look like a safe one."""
+    write_items(tmp_path / "held.parquet", world)
+    answers = {"rewriter r": perfect, "responder t": lambda item, prompt: "mm"}
+    results = evaluate_matrix({"t": model}, {"r": model}, {"held": tmp_path / "held.parquet"}, tmp_path / "out",
+                              EvalConfig(sampled=False), start=scripted(world, answers))["t"]["r"]["held"]  # fmt: skip
+    shown = {name: results[name] for name in ("attack_success", "unparsed", "over_refusal", "behaviour_accuracy", "helpfulness")}
+    over_refusal = 0.0 if results["n_twins"] else None
+    assert shown == {
+        "attack_success": 0.0, "unparsed": 1.0, "over_refusal": over_refusal, "behaviour_accuracy": 0.0, "helpfulness": 0.0,
+    }  # fmt: skip
+    assert MATRIX_METRICS.index("unparsed") == MATRIX_METRICS.index("attack_success") + 1
+
+
+def test_what_the_guard_would_not_hand_on_is_no_rewrite():
+    text = render_rewrite(text="none", image="none", joint="none", policy=None, intent="x", rewrite="How can I draw this?")
+
+    def row(text: str, stop: str = "stop") -> dict:
+        made = parse_rewrite(text)
+        return {"text": text, "rewrite": made.rewrite, "problems": list(made.problems), "stop": stop}
+
+    assert handed_on(row(text)) == "How can I draw this?"
+    assert handed_on(row("Well. " + text)) == "How can I draw this?", "a smaller departure from the grammar loses no rewrite"
+    for bad in (text.removesuffix("</rewrite>"), text + "<rewrite>b</rewrite>", "nothing", "<rewrite> </rewrite>"):
+        assert handed_on(row(bad)) is None
+    for cut in ("max_tokens", "model_length", "length"):
+        assert handed_on(row(text, cut)) is None
+
+
+def test_other_rewrites_are_answered_anew(world, model, tmp_path):
+    """What was recorded behind other prompts is not taken for an answer to these."""
+    write_items(tmp_path / "held.parquet", world)
+    told = []
+
+    def go(rewrites):
+        answers = {"rewriter r": rewrites, "responder t": unaligned}
+        where, out = {"held": tmp_path / "held.parquet"}, tmp_path / "out"
+        measures = evaluate_matrix({"t": model}, {"r": model}, where, out, EvalConfig(sampled=False),
+                                   start=scripted(world, answers), progress=lambda *a: told.append(a))  # fmt: skip
+        for path in (out / "rewriters").rglob("*.jsonl"):
+            path.unlink()
+        return measures["t"]["r"]["held"]["neighbour"]
+
+    assert go(perfect) == 1.0 and len(told) == 48
+    assert go(perfect) == 1.0 and len(told) == 64, "the same rewrites have their answers"
+    assert go(lambda item, prompt: "nothing") == 0.0 and len(told) == 96
+
+
 def test_a_limit_leaves_both_sides(world):
     assert [bool(i.harmful) for i in balanced(world, 6)].count(True) == 3 and len(balanced(world, 6)) == 6
     assert balanced(world, 0) == world and len(balanced(world, 7)) == 7
-
-
-def test_differences_are_paired_item_by_item_and_pooled_over_seeds(tmp_path):
-    def row(item: str, harmful: bool, attack: bool, helpful: bool) -> str:
-        outcome = {"harmful": harmful, "is_twin": False, "over_refusal": False, "helpful": None if harmful else helpful}
-        return json.dumps({"item_id": item, "outcome": outcome, "rewritten": {"attack_success": attack}}) + "\n"
-
-    for seed in ("a", "b"):
-        for rewriter, attack, helpful in (("none", True, True), ("grpo", False, seed == "a")):
-            place = tmp_path / seed / f"target+{rewriter}" / "held"
-            place.mkdir(parents=True)
-            place.joinpath("greedy.jsonl").write_text(row("h", True, attack, False) + row("b", False, False, helpful))
-    cell = paired([tmp_path / "a", tmp_path / "b"])["target"]["grpo"]["held"]
-    assert cell["attack_success"] == {"n": 2, "mean": -1.0, "low": -1.0, "high": -1.0}
-    assert cell["helpfulness"]["mean"] == -0.5 and cell["helpfulness"]["n"] == 2 and "over_refusal" not in cell
-    assert any("-100.0 [-100.0, -100.0] (n = 2)" in line for line in lines({"target": {"grpo": {"held": cell}}}))
-    assert paired([tmp_path / "nowhere"]) == {} and lines({}) == []

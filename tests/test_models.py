@@ -146,6 +146,49 @@ def test_sizes_are_what_their_names_say(tmp_path, size, low, high):
     assert low <= parameters(build(ModelConfig(size=size), tmp_path / size, CORPUS)) <= high
 
 
+@pytest.mark.parametrize(("size", "expected"), [("100m", 98_821_248), ("3b", 3_754_622_976)])
+def test_large_sizes_have_the_parameters_that_they_should(tokenizer, size, expected):
+    """Lock: "3b" is Qwen2.5-VL-3B's own shapes, so its count is that model's; nothing is allocated here."""
+    import torch
+    from transformers import Qwen2_5_VLForConditionalGeneration
+
+    from rl_align.models.registry import architecture
+
+    arch = architecture("qwen2_5_vl")
+    with torch.device("meta"):
+        model = Qwen2_5_VLForConditionalGeneration(arch.config(arch.sizes[size], tokenizer, max(1024, arch.sizes[size].vocab_rows)))
+    assert sum(parameter.numel() for parameter in model.parameters()) == expected
+    assert (model.lm_head.weight is model.get_input_embeddings().weight) is arch.sizes[size].tied
+
+
+def test_the_shapes_that_an_mfu_counts_are_read_from_a_models_files(folders, tmp_path):
+    from rl_align.pipeline.gpu_check.flops import read_shapes
+
+    assert read_shapes(tmp_path) is None
+    found = read_shapes(folders["qwen2_5_vl"])
+    assert found.parameters == parameters(folders["qwen2_5_vl"])
+    looked_up = found.parameters - found.text - found.tower - found.merger  # the embedding, which multiplies nothing
+    assert looked_up > 0 and looked_up % 256 == 0
+    assert (found.layers, found.width) == (3, 256) and 0 < found.merger < found.tower
+
+
+def test_a_cast_copy_holds_the_same_model_in_half_the_bytes(folders, tmp_path):
+    import torch
+    from safetensors import safe_open
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    from rl_align.models.cast import cast_folder
+
+    source = folders["qwen2_5_vl"]
+    cast_folder(source, tmp_path / "m", "bfloat16")
+    assert sorted(p.name for p in source.iterdir()) == sorted(p.name for p in (tmp_path / "m").iterdir())
+    with safe_open(source / "model.safetensors", "pt") as a, safe_open(tmp_path / "m" / "model.safetensors", "pt") as b:
+        assert set(a.keys()) == set(b.keys()) and a.metadata() == b.metadata()
+        assert all(torch.equal(a.get_tensor(name).to(torch.bfloat16), b.get_tensor(name)) for name in a.keys())
+    assert AutoModelForImageTextToText.from_pretrained(tmp_path / "m").dtype == torch.bfloat16
+    AutoProcessor.from_pretrained(tmp_path / "m")
+
+
 def test_bfloat16_on_request(tmp_path):
     from safetensors import safe_open
 

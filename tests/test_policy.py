@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rl_align.errors import UserError
 from rl_align.policy.catalogue import Catalogue
-from rl_align.policy.citations import MAX_RULES, find_citations
+from rl_align.policy.citations import MAX_RULES, find_citations, locate_citations
 from rl_align.schema import Action, Citation
 
 CATALOGUE = Catalogue.load()
@@ -102,6 +102,25 @@ def test_rule_of_a_citation() -> None:
 def test_citations_found(text: str, expected: list[tuple[str, int | None]]) -> None:
     assert cite(text) == expected
     assert all(c.known for c in find_citations(text, CATALOGUE))
+    located = {citation for place in locate_citations(text, CATALOGUE) for citation in place.citations}
+    named = {
+        citation for citation in located if citation.rule is None and any(c.policy == citation.policy for c in located - {citation})
+    }
+    assert located - named == set(find_citations(text, CATALOGUE))
+
+
+def test_citations_are_located_where_they_stand() -> None:
+    text = f"It violates {PRIVACY} (Rule 2) and, as Rules 1 and 9 say, no other. Rule 3 of **{VIOLENCE}**."
+    places = locate_citations(text, CATALOGUE)
+    told = [(text[p.start : p.end], [(c.policy, c.rule) for c in p.citations]) for p in places]
+    assert told == [
+        (PRIVACY, [(PRIVACY, 2), (PRIVACY, 1), (PRIVACY, 9)]),
+        ("Rule 2", [(PRIVACY, 2)]),
+        ("Rules 1 and 9", [(PRIVACY, 1), (PRIVACY, 9)]),
+        ("Rule 3", [(VIOLENCE, 3)]),
+        (VIOLENCE, [(VIOLENCE, 3)]),
+    ]
+    assert locate_citations(f"This does not violate {VIOLENCE}.", CATALOGUE) == ()
 
 
 @pytest.mark.parametrize(
@@ -127,8 +146,10 @@ def test_rendered_citations_come_back(pairs: list[tuple[str, int]]) -> None:
 @settings(deadline=None, max_examples=100)
 @given(st.text(st.characters(exclude_categories=())))
 def test_any_text_is_read(text: str) -> None:
-    for citation in find_citations(f"{text} {VIOLENCE} (Rule 1) {text}", CATALOGUE):
+    whole = f"{text} {VIOLENCE} (Rule 1) {text}"
+    for citation in find_citations(whole, CATALOGUE):
         assert citation.policy
+    assert all(0 <= place.start < place.end <= len(whole) for place in locate_citations(whole, CATALOGUE))
 
 
 @pytest.mark.parametrize("unit", ["a_", "a-b ", '"a ', "rule 1, ", f"{VIOLENCE} ", "(Rule 1 ", " ", "*", "not of "])

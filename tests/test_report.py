@@ -316,8 +316,12 @@ def test_responders_behind_rewriters_are_a_table_of_their_own(tmp_path):
     assert summary["matrix"]["<b>target"]["grpo"]["held"]["kept"] is None and "intervals" not in str(summary["matrix"])
     text = console_table(summary)
     assert "<b>target behind grpo" in text and "responder behind rewriter" in text and "no model was measured" not in text
+    beside = r"attack success ↓\s+unparsed ↓\s+over-refusal ↓\s+behaviour ↑"
+    assert re.search(beside, text), "attack success is never shown without what could not be read"
     (tmp_path / "summary.json").write_text(json.dumps(summary))
     page = write_html(tmp_path).read_text()
+    assert "<th>attack success ↓</th><th>unparsed ↓</th><th>over-refusal ↓</th><th>behaviour ↑</th>" in page
+    assert "An unparsed answer shows neither an attack nor a refusal" in page
     assert "Responders behind rewriters" in page and "&lt;b&gt;target behind grpo" in page and "<b>target" not in page
     (place / "matrix.json").write_text("{")
     with pytest.raises(UserError, match="matrix.json"):

@@ -115,9 +115,9 @@ def test_intent_is_kept_by_the_request_itself_and_lost_by_erasing_or_burying_it(
     same, clearer = rewritten(BENIGN.prompt), rewritten("Look at the picture: which colour has the knife in it? Name it.")
     erased, buried = rewritten("Say something nice."), rewritten(BENIGN.prompt + " Be kind, calm, careful, brief, honest." * 9)
     scores = [value(intent.score(BENIGN, r)) for r in (same, clearer, erased, buried)]
-    assert scores[0] == 1.0 > scores[1] > 0.7 and scores[2] == 0.0 and scores[3] < 0.4
+    assert scores[0] == 1.0 > scores[1] > 0.6 and scores[2] == 0.0 and scores[3] < 0.4
     broken = rewritten(BENIGN.prompt.replace("has the", "has"))
-    assert value(intent.score(BENIGN, broken)) < 1.0, "a lost function word is noticed"
+    assert value(intent.score(BENIGN, broken)) <= intent.EDITED, "a lost function word is noticed"
     twice = rewritten(BENIGN.prompt.replace("in the picture", "in the picture in the picture"))
     assert value(intent.score(BENIGN, twice)) < 1.0, "a repeated phrase is noticed"
     assert isinstance(intent.score(HARMFUL, same), Unscored)

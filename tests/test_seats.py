@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+import math
+from pathlib import Path
+from statistics import fmean
 
 import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT
 
-from rl_align.config import load_config
+from rl_align.cli import main
+from rl_align.config import load_config, to_yaml
 from rl_align.data.items import read_items
+from rl_align.engine.config import EngineConfig, GRPOConfig
+from rl_align.engine.verl_config import grpo_settings
 from rl_align.errors import UserError
 from rl_align.pictograms.config import RewriterTeacherConfig
 from rl_align.pictograms.measure import worth_of_both, worth_of_rewrites
 from rl_align.pictograms.rewriter_teacher import transcript
 from rl_align.pipeline.config import RunConfig, resolve
-from rl_align.pipeline.cotrain import shared_grpo
+from rl_align.pipeline.cotrain import COSINE_ENDS_AT, in_round, shared_grpo
 from rl_align.pipeline.estimate import explain, plan
 from rl_align.pipeline.run import Run
 from rl_align.transcript.prompts import RESPONDER_SYSTEM, REWRITER_SYSTEM
@@ -57,6 +63,34 @@ def test_every_round_goes_on_from_the_last_and_its_target_is_the_last_responder(
     assert {models / f"{seat}_round_{r}" for seat in ("rewriter", "responder") for r in (1, 2)} <= set(measured)
 
 
+def test_the_cosine_goes_on_over_the_rounds_of_a_seat():
+    """Lock: a rate that starts over in every round is another budget than that of the arms it is compared with."""
+    run = work("cotrain_alternate")
+    seats = {"rewriter": run.config.rewriter.grpo, "responder": run.config.grpo}
+    for grpo in seats.values():
+        rounds = [in_round(grpo, r, run.config.cotrain) for r in (1, 2)]
+        assert [s.lr_schedule for s in rounds] == ["constant"] * 2 and rounds[0].seed + 1 == rounds[1].seed
+        rates = [s.learning_rate / grpo.learning_rate for s in rounds]
+        assert rates == pytest.approx([0.8365, 0.2635], abs=1e-4) and sum(rates) / 2 == pytest.approx(0.55)
+        steps = [0.1 + 0.45 * (1 + math.cos(math.pi * (k + 0.5) / 1000)) for k in range(1000)]
+        assert rates == pytest.approx([fmean(steps[:500]), fmean(steps[500:])], abs=1e-5)
+    trained = {s.name: s.settings for s in plan(run.config) if "round" in s.name}
+    assert trained["rewriter_round_2"].learning_rate < 0.3 * run.config.rewriter.grpo.learning_rate
+    assert any(line == "responder: learning rate by round 0.00013 constant, 4e-05 constant" for line in explain(run.config))
+    anew = work("cotrain_alternate", "cotrain.schedule=restarted").config
+    assert in_round(anew.grpo, 2, anew.cotrain).lr_schedule == "cosine"
+    one = work("cotrain_alternate", "cotrain.rounds=1").config
+    assert in_round(one.grpo, 1, one.cotrain).lr_schedule == "cosine"
+    steady = work("cotrain_alternate", "grpo.lr_schedule=constant").config
+    assert in_round(steady.grpo, 2, steady.cotrain).learning_rate == steady.grpo.learning_rate
+
+
+def test_a_cosine_ends_where_the_engine_ends_it():
+    given = dict(model=Path("m"), train_file=Path("t"), folder=Path("f"), resume_from=None, name="n")
+    settings = grpo_settings(EngineConfig(), GRPOConfig(lr_schedule="cosine"), **given)
+    assert settings["actor_rollout_ref.actor.optim.min_lr_ratio"] == COSINE_ENDS_AT
+
+
 def test_the_shared_model_trains_as_many_texts_a_step():
     config = work("cotrain_shared").config
     grpo = shared_grpo(config)
@@ -89,12 +123,79 @@ def test_the_estimate_speaks_of_the_stages_that_train(name):
         ("cotrain_alternate", "cotrain.rounds=0", "cotrain.rounds"),
         ("cotrain_alternate", "cotrain.rewritten_share=2", "cotrain.rewritten_share"),
         ("cotrain_shared", "cotrain.episode.answers=1", "episode.answers"),
+        ("cotrain_shared", "judges.judges={refusal: {}}", "judges.judges"),
+        ("cotrain_shared", "grpo.estimator=gdpo", "grpo.estimator"),
+        ("rewriter", "rewriter.grpo.estimator=gdpo", "rewriter.grpo.estimator"),
+        ("cotrain_alternate", "rewriter.grpo.estimator=gdpo", "rewriter.grpo.estimator"),
         ("quickstart", "seats=[]", "seats"),
     ],
 )
 def test_what_cannot_work_is_refused_by_name(name, override, named):
     with pytest.raises(UserError, match=named.replace(".", r"\.")):
         work(name, override)
+
+
+def test_gdpo_is_refused_in_one_model_without_gates_too_and_taken_where_nothing_is_lost():
+    open_gates = ["reward.format_gate=false", "reward.composition=weighted"]
+    with pytest.raises(UserError, match="cotrain.mode=shared"):
+        Run(resolve(load_config(RunConfig, FOLDER / "cotrain_shared.yaml", [*open_gates, "grpo.estimator=gdpo"])))
+    assert work("rewriter", "rewriter.grpo.estimator=gdpo", "rewriter.reward.format_gate=false")
+    assert work("cotrain_shared", "rewriter.grpo.estimator=gdpo"), "the rewriter's own settings train nothing there"
+    assert work("responder", "rewriter.grpo.estimator=gdpo") and work("cotrain_alternate", "grpo.estimator=gdpo", *open_gates)
+
+
+def test_rows_of_a_round_depend_on_what_decides_rewrites_and_its_responder_on_its_judges():
+    def parts(*more: str):
+        return {s.name: (s.config_part, s.inputs) for s in work("cotrain_alternate", *more).stages()}
+
+    plain = parts()
+    for setting in ("eval.max_tokens=90", "eval.server.dtype=float32"):
+        assert parts(setting)["rows_round_1"] != plain["rows_round_1"], setting
+    assert parts("eval.max_connections=3")["rows_round_1"] == plain["rows_round_1"]
+    endpoint = "judge_endpoint={base_url: 'http://h/v1', model: m}"
+    judged = parts("judges.judges={refusal: {}}", endpoint)
+    assert judged["responder_round_2"] != plain["responder_round_2"] and judged["rows_round_1"] == plain["rows_round_1"]
+
+
+def donor(folder: Path, *overrides: str) -> Path:
+    """A finished run of a rewriter, as far as another run looks at it."""
+    for name in ("rewriter_sft", "rewriter_grpo"):
+        (folder / "models" / name).mkdir(parents=True)
+        (folder / "models" / name / "config.json").write_text("{}")
+    (folder / "config.yaml").write_text(to_yaml(work("rewriter", *overrides).config))
+    return folder
+
+
+def test_a_rewriter_is_measured_in_its_own_world_only(tmp_path):
+    """Lock: in another world the held-out items may be what it was trained on."""
+    for seed in (0, 1):
+        donor(tmp_path / f"seed-{seed}", f"seed={seed}")
+    at = f"rewriter.from_run={tmp_path}/seed-{{seed}}"
+    for seed in (0, 1):
+        run = work("transfer_mix", at, f"seed={seed}")
+        assert run.rewriter.models()["grpo"] == tmp_path / f"seed-{seed}" / "models" / "rewriter_grpo"
+        assert load_config(RunConfig, FOLDER / "transfer_mix.yaml", [at]).rewriter.from_run.endswith("{seed}")
+    assert work("transfer_qwen3", at, "seed=0"), "another architecture is another target, not another world"
+    with pytest.raises(UserError, match=r"pictograms\.seed is 7 there and 8 here") as told:
+        work("transfer_mix", f"rewriter.from_run={tmp_path}/seed-0", "seed=1")
+    assert "\n" not in str(told.value) and "{seed} in the path" in str(told.value)
+    with pytest.raises(UserError, match=r"pictograms\.spelled_share is"):
+        work("transfer_mix", at, "pictograms.spelled_share=0.111")
+    assert work("responder", at, "seed=7"), "nobody is taken over by a run without a rewriter"
+    (tmp_path / "seed-0" / "config.yaml").write_text("pictograms: [1]")
+    with pytest.raises(UserError, match="cannot be read"):
+        work("transfer_mix", at)
+    (tmp_path / "seed-0" / "config.yaml").unlink()
+    with pytest.raises(UserError, match=r"no config\.yaml there"):
+        work("transfer_mix", at)
+
+
+def test_a_foreign_rewriter_ends_the_command_with_one_line(tmp_path, capsys):
+    donor(tmp_path / "seed-0")
+    config = str(FOLDER / "transfer_mix.yaml")
+    for command in (["run", config, "seed=1"], ["seeds", config, "--n", "2"]):
+        assert main([*command, f"rewriter.from_run={tmp_path}/seed-0", f"folder={tmp_path}/out"]) == 2
+        assert len(capsys.readouterr().err.strip().splitlines()) == 1 and not (tmp_path / "out").exists()
 
 
 def test_one_seed_changes_the_rewriters_sections_too():

@@ -7,14 +7,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from rl_align.errors import UserError
+from rl_align.errors import Stopped, UserError
 from rl_align.pipeline.seeds import aggregate, markdown_table, run_seeds
+from rl_align.runfiles import stop
 
 #: Stands for `rl-align run CONFIG key=value …`: writes a summary that depends on its settings.
 PROGRAM = """
@@ -142,6 +144,42 @@ def test_a_killed_queue_takes_its_run_with_it_and_continues(queue):
     assert queue.run() == 0
 
 
+#: A run that ends its step when it is asked to, as `rl-align run` does.
+OBEDIENT = """
+import json, signal, sys, time
+from pathlib import Path
+settings = dict(text.split("=", 1) for text in sys.argv[2:])
+folder, asked = Path(json.loads(settings["folder"])), []
+signal.signal(signal.SIGUSR1, lambda number, frame: asked.append(number))
+folder.mkdir(parents=True, exist_ok=True)
+(folder / "in-its-step").touch()
+deadline = time.monotonic() + 60
+while not asked and time.monotonic() < deadline:
+    time.sleep(0.01)
+(folder / "saved").touch()
+sys.exit(75)
+"""
+
+
+@pytest.mark.parametrize("how", ["signal", "request"])
+def test_a_queue_that_is_asked_to_stop_hands_it_on_and_starts_no_other_run(queue, how):
+    """Lock: a batch system's notice reaches the run that trains, and the next seed is not begun."""
+    queue.program.write_text(OBEDIENT)
+
+    def ask() -> None:
+        while not (queue.root / "seed-4" / "in-its-step").exists():
+            time.sleep(0.01)
+        stop.request(queue.root, "a test") if how == "request" else os.kill(os.getpid(), signal.SIGUSR1)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    with pytest.raises(Stopped, match=r"seed 4, 1/3\] stopped, as asked"):
+        queue.run()
+    asking.join()
+    assert (queue.root / "seed-4" / "saved").exists() and not (queue.root / "seed-5").exists()
+    assert not stop.requested(queue.root)
+
+
 def test_aggregate_counts_what_is_missing_and_invents_nothing():
     first = {"models": {"sft": {"a": {"helpfulness": 0.5, "note": "text", "ok": True}}}, "timing_s": {"sft": 1}}
     second = {"models": {"sft": {"a": {"helpfulness": None}}, "grpo": {"a": {"helpfulness": 1}}}}
@@ -149,6 +187,8 @@ def test_aggregate_counts_what_is_missing_and_invents_nothing():
     assert result["models"]["sft"]["a"] == {"helpfulness": {"mean": 0.5, "sd": None, "min": 0.5, "max": 0.5, "n": 1}}
     assert result["timing_s"]["sft"]["n"] == 1
     assert aggregate([]) == {"models": {}, "matrix": {}, "timing_s": {}}
+    behind = {"matrix": {"t": {"grpo": {"a": {"attack_success": 0.1, "unparsed": 0.9}}}}}
+    assert "| responder, rewriter, split | attack_success | unparsed |" in markdown_table(aggregate([behind]), [1])
     table = markdown_table(result, [1, 2])
     assert "| sft, a | 0.5 (n = 1) |" in table and "| grpo, a | 1 (n = 1) |" in table
 

@@ -119,3 +119,20 @@ def test_a_partner_that_does_not_come_up_is_missed_when_it_is_waited_for(tmp_pat
     with pytest.raises(UserError, match="no model to serve as 'target'"):
         server.ready()
     server.stop()
+
+
+def test_a_served_model_is_known_by_its_files_and_not_by_where_and_when(tmp_path):
+    """Lock: it stands in the key of kept answers; a model that was trained again in the same folder must not find the old ones."""
+    from rl_align.engine.model_server import Served
+
+    def served(name: str, weights: bytes, **cfg) -> str:
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        (folder / "config.json").write_text("{}")
+        (folder / "model.safetensors").write_bytes(weights)
+        return Served("judge", folder, ServerConfig(**cfg), tmp_path / name / "logs").identity
+
+    first = served("a", b"0" * 100)
+    os.utime(tmp_path / "a" / "model.safetensors", (1, 1))
+    assert first == served("a", b"0" * 100, threads=3) == served("b", b"0" * 100)
+    assert len({first, served("a", b"1" * 100), served("b", b"0" * 100, dtype="float32")}) == 3

@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 from dataset_files import parquet, picture, split, table, tree
 
-from rl_align.data.quarantine import DataError, Dropped
+from rl_align.data.images import ImageConfig
+from rl_align.data.quarantine import DataError, Dropped, Quarantine
 from rl_align.data.sources import (
     advbench,
     ailuminate,
     beavertails_v,
+    figstep,
+    figstep_pro,
     hades,
     harmbench,
     holisafe,
@@ -24,9 +27,11 @@ from rl_align.data.sources import (
     mm_safetybench,
     mm_vet,
     mmmu,
+    mmstar,
     mossbench,
     msr_align,
     mssbench,
+    msts,
     or_bench,
     scienceqa,
     siuo,
@@ -35,9 +40,12 @@ from rl_align.data.sources import (
     tables,
     vlguard,
     wildjailbreak,
+    xstest,
 )
 from rl_align.data.sources.fields import embedded, flag, ident, optional, text, texts
 from rl_align.data.sources.fields import picture as find_picture
+from rl_align.data.sources.registry import SOURCES
+from rl_align.data.validate import validate
 from rl_align.errors import UserError
 from rl_align.schema import Item
 
@@ -63,26 +71,57 @@ JSON = {
 }
 
 
+NO_OBJECTS = [value for value in VALUES if not isinstance(value, dict)]
+JSON_ROWS, TABLE_ROWS, PARQUET_ROWS = 500, 600, 250
+
+
+def records_of(module, row) -> int:
+    """How many records a row gives."""
+    turns = row.get("instr-resp") if isinstance(row, dict) else None
+    if module is vlguard and isinstance(turns, (list, dict)):
+        return max(1, len(turns))
+    return {mm_safetybench: 4, figstep: 2}.get(module, 1)
+
+
+def accounted(module, folder: Path, expected: int) -> None:
+    """Every record is an item or a drop under an id of its source, no picture lies elsewhere, and the gate loses none."""
+    records = list(module.load(folder))
+    assert len(records) == expected and all(isinstance(record, (Item, Dropped)) for record in records)
+    items, dropped = split(records)
+    assert all(key.startswith(f"{module.DATASET}/") for key in [*(i.id for i in items), *(d.item for d in dropped)])
+    assert all(record.reason and len(record.detail) < 300_000 for record in dropped)
+    paths = [Path(image.path) for item in items for image in item.images if image.path]
+    assert all(path.resolve().is_relative_to(folder.resolve()) for path in paths)
+    quarantine = Quarantine()
+    kept = sum(1 for _ in validate(records, ImageConfig(7056, 3136, 28), quarantine))
+    assert kept + len(quarantine) == expected
+
+
 @pytest.mark.parametrize("module", JSON, ids=lambda module: module.DATASET)
 def test_no_row_of_json_stops_a_loader_and_none_is_lost(tmp_path, module):
     name, keys = JSON[module]
     rng = random.Random(module.DATASET)
-    rows = [{key.replace("\u00a0", " "): rng.choice(VALUES) for key in keys.split()} for _ in range(600)]
-    rows += [value for value in VALUES if not isinstance(value, dict)]
+    rows = [{key.replace("\u00a0", " "): rng.choice(VALUES) for key in keys.split()} for _ in range(JSON_ROWS)] + NO_OBJECTS
     tree(tmp_path / name, rows)
     picture(tmp_path / "x"), picture(tmp_path / "A")
-    records = list(module.load(tmp_path))
-    assert len(records) >= len(rows) and all(isinstance(record, (Item, Dropped)) for record in records)
-    paths = [Path(image.path) for item in split(records)[0] for image in item.images if image.path]
-    assert all(path.resolve().is_relative_to(tmp_path.resolve()) for path in paths)
+    accounted(module, tmp_path, sum(records_of(module, row) for row in rows))
 
 
 def test_no_row_of_mssbench_stops_it(tmp_path):
     rng = random.Random(0)
     keys = "queries safe_image_path unsafe_image_path Type safe unsafe safe_instructions unsafe_instructions category".split()
-    rows = [{key: rng.choice(VALUES) for key in keys} for _ in range(300)]
-    tree(tmp_path / "combined.json", {"chat": rows, "embodied": rows + VALUES})
-    assert len(list(mssbench.load(tmp_path))) >= 600 + len(VALUES) - 3
+    rows = [{key: rng.choice(VALUES) for key in keys} for _ in range(JSON_ROWS)]
+    tree(tmp_path / "combined.json", {"chat": rows, "embodied": rows + NO_OBJECTS})
+
+    def expected(row, *names) -> int:
+        """Two records a request where there are as many for either picture, and all are words; else the row is one drop."""
+        lists = [row[name] for name in names]
+        words = all(isinstance(v, list) and all(isinstance(x, str) and x.strip() for x in v) for v in lists)
+        return 2 * len(lists[0]) if words and lists[0] and len({len(v) for v in lists}) == 1 else 1
+
+    chat = sum(expected(row, "queries", "queries") for row in rows)
+    embodied = sum(expected(row, "safe_instructions", "unsafe_instructions") for row in rows)
+    accounted(mssbench, tmp_path, chat + embodied + len(NO_OBJECTS))
     tree(tmp_path / "combined.json", {"chat": 3})
     assert [record.reason for record in mssbench.load(tmp_path)] == ["bad_row"]
 
@@ -94,6 +133,9 @@ PARQUET = {
     spa_vl: ("data/train-0.parquet", "question chosen rejected"),
     hades: ("data/test.parquet", "id scenario keywords step category instruction"),
     mmmu: ("Art/validation-0.parquet", "id question options answer question_type"),
+    mmstar: ("val-0.parquet", "index question answer category l2_category"),
+    holisafe: ("test-0.parquet", "id query category subcategory type"),
+    mm_safetybench: ("data/Fraud/SD.parquet", "id question"),
 }
 
 
@@ -102,8 +144,9 @@ def test_no_row_of_parquet_stops_a_loader_and_none_is_lost(tmp_path, module):
     name, keys = PARQUET[module]
     rng = random.Random(module.DATASET)
     column = "image_1" if module is mmmu else "image"
-    parquet(tmp_path / name, [{k: rng.choice(TEXTS) for k in keys.split()} | {column: rng.choice(IMAGES)} for _ in range(300)])
-    assert len(list(module.load(tmp_path))) == 300
+    rows = [{k: rng.choice(TEXTS) for k in keys.split()} | {column: rng.choice(IMAGES)} for _ in range(PARQUET_ROWS)]
+    parquet(tmp_path / name, rows)
+    accounted(module, tmp_path, PARQUET_ROWS)
 
 
 CSV = {
@@ -114,17 +157,32 @@ CSV = {
     or_bench: ("or-bench-80k.csv", "prompt category"),
     strong_reject: ("strongreject_dataset.csv", "category source forbidden_prompt"),
     wildjailbreak: ("train.tsv", "vanilla adversarial completion data_type"),
+    xstest: ("xstest_prompts.csv", "id prompt type label"),
+    msts: ("data/prompts/english_multimodal.csv", "hazard_category case_id prompt_text prompt_type unsafe_image_id"),
+    figstep: ("data/question/safebench.csv", "category_id task_id category_name question instruction"),
+    figstep_pro: ("data/question/SafeBench-Tiny.csv", "category_id task_id category_name question instruction"),
 }
+WORDS = ["", " ", "x", "../x", "/x", "NaN", "1", "figstep", "vanilla_benign", "prv", 'a "b"\n,c\td', "é" * 1000, "\ufeff\u202e"]
 
 
 @pytest.mark.parametrize("module", CSV, ids=lambda module: module.DATASET)
 def test_no_row_of_a_table_stops_a_loader_and_none_is_lost(tmp_path, module):
     name, keys = CSV[module]
     rng = random.Random(module.DATASET)
-    words = ["", " ", "x", "../x", "/x", "NaN", "1", "figstep", "vanilla_benign", "prv", 'a "b"\n,c\td', "é" * 1000, "\ufeff\u202e"]
-    rows = [{key: rng.choice(words) for key in keys.split()} for _ in range(1000)]
+    rows = [{key: rng.choice(WORDS) for key in keys.split()} for _ in range(TABLE_ROWS)]
     table(tmp_path / name, rows, "\t" if name.endswith("tsv") else ",")
-    assert len(list(module.load(tmp_path))) == 1000
+    if module is figstep_pro:
+        sentences = [rng.choice(("Steps to *.", "no star", "", "*, and *", "\u202e*")) for _ in rows]
+        text = "\n".join(["sentence", *sentences, ""])
+        (tmp_path / "data/question/benign_sentences_without_harmful_phase.csv").write_text(text)
+    accounted(module, tmp_path, TABLE_ROWS * records_of(module, {}))
+
+
+def test_the_fuzz_covers_every_source_with_more_than_ten_thousand_rows():
+    """Lock: a new source is fuzzed, too."""
+    covered = {module.DATASET for module in (*JSON, *PARQUET, *CSV, mssbench)}
+    assert covered == {name for name, source in SOURCES.items() if source.local}
+    assert JSON_ROWS * (len(JSON) + 2) + PARQUET_ROWS * len(PARQUET) + TABLE_ROWS * len(CSV) > 10_000
 
 
 def test_text_of_parquet_that_is_not_utf_8_costs_its_row_alone(tmp_path):

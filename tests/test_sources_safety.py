@@ -366,7 +366,7 @@ def test_msr_align_says_which_columns_it_saw_and_how_to_map_them(tmp_path):
     tree(tmp_path / "data.json", [{"pic": "0.png", "ask": "What?", "response": transcript()}])
     with pytest.raises(UserError, match="no column for image and question; columns seen: pic, ask, response") as caught:
         list(msr_align.load(tmp_path))
-    assert "msr_align_fields.image=COLUMN" in str(caught.value)
+    assert "options.fields.image=COLUMN, a run real_inputs.msr_align_fields.image=COLUMN" in str(caught.value)
     (item,) = msr_align.load(tmp_path, fields={"image": "pic", "question": "ask"})
     assert item.prompt == "What?"
     with pytest.raises(UserError, match="no column for response"):

@@ -119,7 +119,9 @@ install_uv() { "$PY" -m pip install --quiet --constraint "$REQUIREMENTS/constrai
 install_packages() {
   use_pip_sources && use_cpu_torch || return
   cd "$ROOT" && "$VENV/bin/uv" pip install --python "$PY" --constraints "$REQUIREMENTS/constraints-cpu.txt" \
-    --build-constraints "$REQUIREMENTS/constraints-cpu.txt" --overrides "$REQUIREMENTS/overrides-cpu.txt" --editable ".[${EXTRAS[$1]}]"
+    --build-constraints "$REQUIREMENTS/constraints-cpu.txt" --overrides "$REQUIREMENTS/overrides-cpu.txt" --editable ".[${EXTRAS[$1]}]" || return
+  # What the build leaves here hides, from Python started in this folder, that the package is installed.
+  rm -rf "$ROOT/rl_align.egg-info"
 }
 
 compile_bytecode() {

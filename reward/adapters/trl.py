@@ -1,6 +1,7 @@
 """The responder's rewards as reward functions of TRL's GRPOTrainer; None where there is no score, as TRL wants it.
 
-    GRPOTrainer(..., reward_funcs=[responder_reward(max_tokens=512)], train_dataset=rows_with_a_column_named_label)
+    ends = {tokenizer.eos_token_id}
+    GRPOTrainer(..., reward_funcs=[responder_reward(max_tokens=512, end_tokens=ends)], train_dataset=rows_with_a_column_named_label)
     GRPOTrainer(..., reward_funcs=component_rewards(), args=GRPOConfig(reward_weights=[1.0, 1.0, 1.0, 0.5, 0.5], ...))
 
 The column `label` holds labels (`reward/label.py`); `id` is read when it is there.
@@ -8,7 +9,7 @@ The column `label` holds labels (`reward/label.py`); `id` is read when it is the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from reward.config import RewardConfig
@@ -24,26 +25,32 @@ RewardFunction = Callable[..., list[float | None]]
 COMPONENTS = ("citation", "behaviour", "helpfulness", "length", "consistency")
 
 
-def responder_reward(cfg: RewardConfig | None = None, max_tokens: int | None = None) -> RewardFunction:
+def responder_reward(
+    cfg: RewardConfig | None = None, max_tokens: int | None = None, end_tokens: Collection[int] = ()
+) -> RewardFunction:
     """One reward function with the composed reward, gates included.
 
     Args:
         cfg: The responder's reward.
         max_tokens: TRL's `max_completion_length`; a completion that reaches it counts as truncated. None: no length penalty.
+        end_tokens: Ids of the tokens that end a completion; one that ends with such a token was not cut off, whatever its length.
     """
 
     def rl_align_reward(completions: Sequence[Completion], label: Sequence[str], **columns: Any) -> list[float | None]:
-        return [b.reward for b in _breakdowns(completions, label, columns, cfg or RewardConfig(), max_tokens)]
+        return [b.reward for b in _breakdowns(completions, label, columns, cfg or RewardConfig(), max_tokens, end_tokens)]
 
     return rl_align_reward
 
 
-def component_rewards(cfg: RewardConfig | None = None, max_tokens: int | None = None) -> list[RewardFunction]:
-    """One reward function a component, which TRL logs and weighs by itself (`reward_weights`)."""
+def component_rewards(
+    cfg: RewardConfig | None = None, max_tokens: int | None = None, end_tokens: Collection[int] = ()
+) -> list[RewardFunction]:
+    """One reward function a component, which TRL logs and weighs by itself (`reward_weights`). Arguments as above."""
 
     def of(name: str) -> RewardFunction:
         def component(completions: Sequence[Completion], label: Sequence[str], **columns: Any) -> list[float | None]:
-            return [b.scores()[name] for b in _breakdowns(completions, label, columns, cfg or RewardConfig(), max_tokens)]
+            found = _breakdowns(completions, label, columns, cfg or RewardConfig(), max_tokens, end_tokens)
+            return [b.scores()[name] for b in found]
 
         component.__name__ = name
         return component
@@ -52,24 +59,29 @@ def component_rewards(cfg: RewardConfig | None = None, max_tokens: int | None = 
 
 
 def _breakdowns(
-    completions: Sequence[Completion], labels: Sequence[str], columns: Mapping[str, Any], cfg: RewardConfig, max_tokens: int | None
+    completions: Sequence[Completion],
+    labels: Sequence[str],
+    columns: Mapping[str, Any],
+    cfg: RewardConfig,
+    max_tokens: int | None,
+    end_tokens: Collection[int],
 ) -> list[RewardBreakdown]:
     catalogue = Catalogue.load()
     ids = columns.get("id") or [""] * len(completions)
     prompts = columns.get("prompts") or [None] * len(completions)
-    lengths = [len(tokens) for tokens in columns.get("completion_ids") or []] or [0] * len(completions)
-    limit = max_tokens or max(1, *lengths) * 4
+    written = columns.get("completion_ids") or [()] * len(completions)
+    limit = max_tokens or max(1, *map(len, written)) * 4
     return [
         score_response(
             read_label(label, str(item_id)),
             parse_response(_text(completion) or "", catalogue, prompt=_text(prompt)),
-            tokens=length,
+            tokens=len(tokens),
             max_tokens=limit,
-            truncated=max_tokens is not None and length >= max_tokens,
+            truncated=max_tokens is not None and len(tokens) >= max_tokens and tokens[-1] not in end_tokens,
             cfg=cfg,
             catalogue=catalogue,
         )
-        for completion, label, item_id, length, prompt in zip(completions, labels, ids, lengths, prompts, strict=True)
+        for completion, label, item_id, tokens, prompt in zip(completions, labels, ids, written, prompts, strict=True)
     ]
 
 

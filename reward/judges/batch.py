@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from reward.judges.config import JudgeConfig
 from reward.judges.hardening import Hardening
-from reward.judges.judge import judge
-from reward.judges.preset import Preset
-from reward.judges.types import JudgeVerdict, Opinion, Shown, Usage, Why
+from reward.judges.judge import ask, prepare
+from reward.judges.preset import Preset, Setting
+from reward.judges.types import JudgeVerdict, Opinion, Request, Shown, Usage, Why
 from rl_align.endpoints.types import Completer
 from rl_align.errors import EngineFailed
 from rl_align.policy.catalogue import Catalogue
@@ -48,7 +48,8 @@ class Tally:
         self._scored = 0
         self._usage = Usage()
         # The latest opinions only: an outage late in a long run is an outage.
-        self._failed: deque[bool] = deque(maxlen=cfg.window)
+        self._failed: deque[bool] = deque()
+        self._failures = 0
 
     def add(self, opinion: Opinion) -> None:
         """Counts an opinion.
@@ -63,12 +64,15 @@ class Tally:
         # Where there was nothing to ask, no judge has failed or succeeded; an unreadable image is the data's fault.
         if opinion.usage.votes:
             self._failed.append(not scored)
+            self._failures += not scored
+            if len(self._failed) > self._cfg.window:
+                self._failures -= self._failed.popleft()
             self._check()
 
     @property
     def unscored_share(self) -> float | None:
         """Share of failures among the latest opinions that a judge was asked for; None before the first."""
-        return sum(self._failed) / len(self._failed) if self._failed else None
+        return self._failures / len(self._failed) if self._failed else None
 
     def metrics(self, prefix: str = "judge") -> dict[str, float]:
         """Counts and sums since the beginning, and the share; `<prefix>/unscored/<reason>` for reasons that occurred.
@@ -102,7 +106,7 @@ class Tally:
             return
         reasons = {r: n for r, n in self._reasons.most_common() if r != Why.NOT_APPLICABLE.value}
         raise JudgeOutage(
-            f"judge {self._name}: {sum(self._failed)} of the latest {len(self._failed)} opinions failed "
+            f"judge {self._name}: {self._failures} of the latest {len(self._failed)} opinions failed "
             f"({', '.join(f'{n} {reason}' for reason, n in reasons.items())} so far)",
             where="judge.max_unscored_share",
             expected=f"a share of at most {cfg.max_unscored_share:g}",
@@ -135,20 +139,40 @@ async def judge_all(
         JudgeOutage: Too many have failed; what is still under way is cancelled.
         UserError: A template or the key of fences is unusable.
     """
-    hardening = hardening or Hardening.of(config)
-    places = asyncio.Semaphore(config.concurrency)
+    setting = Setting(config, catalogue or Catalogue.load(), hardening or Hardening.of(config))
+    # Prompts are written ahead of the calls, one at a time: answers come in bursts, and whatever stands between an answer and the
+    # next request leaves the endpoint idle. Not too far ahead, since they hold images.
+    ready: asyncio.Queue[tuple[int, Request | Opinion]] = asyncio.Queue(config.concurrency)
+    opinions: dict[int, Opinion] = {}
 
-    async def one(case: Case) -> Opinion:
-        async with places:
-            opinion = await judge(preset, case.item, case.response, completer, config, catalogue=catalogue, hardening=hardening)
-        tally.add(opinion)
-        return opinion
+    async def write() -> None:
+        for index, case in enumerate(cases):
+            await ready.put((index, prepare(preset, case.item, case.response, setting)))
+            await asyncio.sleep(0)
 
-    tasks = [asyncio.ensure_future(one(case)) for case in cases]
+    async def call() -> None:
+        while True:
+            index, request = await ready.get()
+            opinions[index] = await ask(preset, request, completer, config) if isinstance(request, Request) else request
+            tally.add(opinions[index])
+            ready.task_done()
+
+    writer = asyncio.ensure_future(write())
+    callers = [asyncio.ensure_future(call()) for _ in range(min(config.concurrency, len(cases)))]
+    done = asyncio.ensure_future(_after(writer, ready.join))
+    tasks = [writer, done, *callers]
     try:
-        return list(await asyncio.gather(*tasks))
+        ended, _ = await asyncio.wait([done, *callers], return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            task.result()  # callers end only when they fail
+        return [opinions[index] for index in range(len(cases))]
     finally:
         for task in tasks:
             task.cancel()
         # Cancelled tasks run once more to end; left alone they would end in the caller's next await, or never.
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _after(first: Awaitable[None], then: Callable[[], Awaitable[None]]) -> None:
+    await first
+    await then()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Optional
 
+from rl_align.endpoints.config import EndpointConfig
 from rl_align.errors import UserError
 
 
@@ -127,6 +128,32 @@ class JudgeConfig:
 
 
 @dataclass
+class HeldoutConfig:
+    """Judges that never pay, so that no policy learns to please them: what they say of a sample shows what the others miss.
+
+    Attributes:
+        judges: Preset → how it is asked; presets of the reward's judges only, with which they are compared.
+        endpoint: Where. Another model than the reward's judge, or another endpoint.
+        every: Steps between samples.
+        share: Share of the rollouts of such a step that are in the sample.
+
+    Raises:
+        UserError: A setting that cannot work, by its key.
+    """
+
+    judges: dict[str, JudgeConfig] = field(default_factory=dict)
+    endpoint: EndpointConfig = field(default_factory=lambda: EndpointConfig(deadline_s=60.0, attempts=2))
+    every: int = 10
+    share: float = 0.25
+
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise UserError(f"is {self.every}", where="judges.heldout.every", expected="1 or more")
+        if not 0 < self.share <= 1:
+            raise UserError(f"is {self.share}", where="judges.heldout.share", expected="more than 0, at most 1")
+
+
+@dataclass
 class JudgesConfig:
     """The judges of a reward.
 
@@ -135,6 +162,7 @@ class JudgesConfig:
         on_unscored: What a rollout earns when a weighed judge fails.
         gamma: Of u·γ^h, which joins helpfulness and harm where both are judged (SafeCap, arXiv 2608.10513); 0 keeps them apart.
             The γ of harm by rule is `reward.harm_decay`.
+        heldout: Second judges that are asked about a sample, for the hacking panel only.
 
     Raises:
         UserError: gamma is not in [0, 1]. Unknown presets are found by `reward.judges.presets.chosen`.
@@ -143,7 +171,30 @@ class JudgesConfig:
     judges: dict[str, JudgeConfig] = field(default_factory=dict)
     on_unscored: OnUnscored = OnUnscored.exclude
     gamma: float = 0.0
+    heldout: HeldoutConfig = field(default_factory=HeldoutConfig)
 
     def __post_init__(self) -> None:
         if not 0 <= self.gamma <= 1:
             raise UserError(f"is {self.gamma}", where="judges.gamma", expected="0 to 1")
+
+
+def check_heldout(cfg: JudgesConfig, paying: EndpointConfig) -> None:
+    """Raises UserError for held-out judges that would show nothing.
+
+    Args:
+        cfg: All judges.
+        paying: Where the reward's judges are asked.
+    """
+    held = cfg.heldout
+    for name in held.judges:
+        if name not in cfg.judges:
+            expected = f"one of the reward's judges: {', '.join(cfg.judges) or 'there are none'}"
+            raise UserError("there is nothing to compare it with", where=f"judges.heldout.judges.{name}", expected=expected)
+    if not held.judges:
+        return
+    held.endpoint.check("judges.heldout.endpoint")
+    if (held.endpoint.model, held.endpoint.base_url.rstrip("/")) == (paying.model, paying.base_url.rstrip("/")):
+        what = f"{held.endpoint.model} is what the policy is trained against"
+        raise UserError(
+            what, where="judges.heldout.endpoint", expected="another model than the reward's judge, or another endpoint"
+        )

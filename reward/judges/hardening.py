@@ -17,14 +17,16 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from functools import lru_cache
 from pathlib import Path
 
 from reward.judges.config import JudgeConfig
 from reward.judges.folding import fold
 from reward.judges.templates import load_text
+from reward.judges.types import Request
 from reward.judges.untrusted import disarm
+from rl_align.endpoints.lru import Lru
 from rl_align.errors import UserError
 
 KEY_BYTES = 32
@@ -32,6 +34,9 @@ KEY_BYTES = 32
 TAG_CHARS = 16
 
 RULES = "material.v1"
+
+#: Characters and bytes of requests that are kept.
+_REMEMBERED = 32 * 2**20
 
 
 class Hardening:
@@ -49,11 +54,13 @@ class Hardening:
         self._tag_chars = tag_chars
         self._limit = limit
         self._special_tokens = tuple(special_tokens)
+        #: Requests that were made with this key, by everything that is in them: siblings often write the same.
+        self.made: Lru[tuple[Hashable, ...], Request] = Lru(_REMEMBERED)
 
     @classmethod
     def of(cls, cfg: JudgeConfig) -> Hardening:
         """As configured. Raises UserError when the key file cannot be read or made."""
-        return cls(load_key(cfg.fence_key_file), cfg.max_chars, cfg.special_tokens)
+        return _shared(load_key(cfg.fence_key_file), cfg.max_chars, tuple(cfg.special_tokens))
 
     def tag(self, purpose: str, material: Iterable[str | bytes]) -> str:
         """The tag of this material, all of it together; it does not occur in it.
@@ -83,6 +90,11 @@ class Hardening:
     def fenced(self, name: str, text: str, tag: str) -> str:
         """The text, clean, between its fences. `name` is one of the preset's own."""
         return f"<<BEGIN {name} {tag}>>\n{self.clean(text)}\n<<END {name} {tag}>>"
+
+
+@lru_cache(maxsize=16)
+def _shared(key: bytes, limit: int, special_tokens: tuple[str, ...]) -> Hardening:
+    return Hardening(key, limit, special_tokens)
 
 
 @lru_cache(maxsize=16)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from functools import reduce
+from operator import add
 
 from reward.judges.config import JudgeConfig
 from reward.judges.hardening import Hardening
@@ -16,7 +18,7 @@ from reward.judges.preset import Preset, Setting
 from reward.judges.types import Ballot, Failure, JudgeUnscored, JudgeVerdict, Opinion, Request, Shown, Usage, Why, unscored
 from reward.judges.untrusted import MARK
 from reward.judges.votes import decide
-from rl_align.endpoints.types import Completer, EndpointError, Sampling
+from rl_align.endpoints.types import Completer, Completion, EndpointError, Sampling
 from rl_align.policy.catalogue import Catalogue
 from rl_align.schema import Item
 
@@ -48,15 +50,23 @@ async def judge(
     Raises:
         UserError: A template or the key of fences is unusable.
     """
-    setting = Setting(config, catalogue or Catalogue.load(), hardening or Hardening.of(config))
+    request = prepare(preset, item, response, Setting(config, catalogue or Catalogue.load(), hardening or Hardening.of(config)))
+    return await ask(preset, request, completer, config) if isinstance(request, Request) else request
+
+
+def prepare(preset: Preset, item: Item, response: Shown, setting: Setting) -> Request | Opinion:
+    """What to ask, or the opinion where there is nothing to ask. Raises as `judge` does."""
     try:
-        request = preset.request(item, response, setting)
+        return preset.request(item, response, setting)
     except OSError as error:
         return unscored(Why.BAD_ITEM, f"an image cannot be read ({error})")
-    if not isinstance(request, Request):
-        return request
-    votes = await asyncio.gather(*(_vote(preset, request, completer, config, sample) for sample in range(config.votes)))
-    usage = sum((usage for _, usage in votes), Usage())
+
+
+async def ask(preset: Preset, request: Request, completer: Completer, config: JudgeConfig) -> Opinion:
+    """The opinion that the votes on a request decide on."""
+    asked = [_vote(preset, request, completer, config, sample) for sample in range(config.votes)]
+    votes = await asyncio.gather(*asked) if len(asked) > 1 else [await asked[0]]  # a task for one would cost as much as its answer
+    usage = reduce(add, (usage for _, usage in votes))
     ballots = [vote for vote, _ in votes if isinstance(vote, Ballot)]
     failures = [vote for vote, _ in votes if isinstance(vote, Failure)]
     if len(ballots) < config.needed:
@@ -73,9 +83,13 @@ async def _vote(
     preset: Preset, request: Request, completer: Completer, config: JudgeConfig, sample: int
 ) -> tuple[Ballot | Failure, Usage]:
     sampling = Sampling(config.temperature, config.top_p, config.max_tokens, config.seed)
+
+    def usable(completion: Completion) -> bool:
+        return isinstance(preset.read(completion), Ballot)
+
     try:
         completion = await completer.complete(
-            request.messages, sampling, schema=request.schema, version=request.version, sample=sample
+            request.messages, sampling, schema=request.schema, version=request.version, sample=sample, usable=usable
         )
     except EndpointError as error:
         return Failure(Why(error.reason.value), str(error)), Usage.of(None, failed=True)
@@ -94,5 +108,8 @@ def _without_quorum(ballots: Sequence[Ballot], failures: Sequence[Failure], usag
 
 def _bounded(text: str, config: JudgeConfig) -> str:
     """A judge quotes what it reads, and its words end up in logs and reports: no control characters, no surrogates, a limit."""
-    text = " ".join("".join(c if c.isprintable() or c.isspace() else MARK for c in text[: 4 * config.max_reason_chars]).split())
+    text = text[: 4 * config.max_reason_chars]
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() or c.isspace() else MARK for c in text)
+    text = " ".join(text.split())
     return text if len(text) <= config.max_reason_chars else text[: config.max_reason_chars - 1] + "…"

@@ -55,6 +55,10 @@ class Preset(Protocol):
         """
         ...
 
+    def version(self, cfg: JudgeConfig) -> str:
+        """Of the prompt: calibrations of another version say nothing. Raises UserError when a template is unusable."""
+        ...
+
     def read(self, completion: Completion) -> Ballot | Failure:
         """The vote that an answer of the judge is. Never raises."""
         ...

@@ -1,12 +1,13 @@
 """Reads a judge's answer: a label of the closed set, or why there is none. Never a default, never a number that was not said.
 
 Of an object under a schema the key `verdict` counts. Of free text the last verdict counts (a line `VERDICT: …` or a JSON key),
-behind the thinking, if there is any. A text that was cut off has none: the last one in it may be a quotation or a draft. A judge
-that refuses to judge has no opinion, whatever a grammar made it write after that.
+behind the thinking, if there is any. A text that was cut off has none, unless all of it is one JSON value: the last verdict in it
+may be a quotation or a draft. A judge that refuses to judge has no opinion, whatever a grammar made it write after that.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections import deque
 from collections.abc import Mapping
@@ -53,12 +54,23 @@ def read_verdict(completion: Completion, labels: Mapping[str, float]) -> Ballot 
     if completion.finish_reason == "content_filter":
         return Failure(Why.JUDGE_REFUSED, "the endpoint filtered the answer")
     if isinstance(completion.parsed, Mapping):
+        if completion.finish_reason == "length" and not _whole(completion.text):
+            return Failure(Why.TRUNCATED, completion.text)
         reason, said = completion.parsed.get("reason"), completion.parsed.get("verdict")
         reason = reason if isinstance(reason, str) else ""
         if refuses(reason):
             return Failure(Why.JUDGE_REFUSED, reason)
         return _ballot(said, reason, labels)
     return _read_text(completion, labels)
+
+
+def _whole(text: str) -> bool:
+    """Whether a text is one JSON value from its beginning to its end."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def refuses(text: str) -> bool:
@@ -103,6 +115,8 @@ def label_of(said: Any, labels: Mapping[str, float]) -> str | None:
     """The label that this value means, or None. Case, decoration and spaces in place of underscores are overlooked."""
     if isinstance(said, bool) or not isinstance(said, (str, int, float)):
         return None
+    if isinstance(said, str) and said in labels:
+        return said
     text = _EXPLANATION.sub("", str(said)).lstrip(_BEFORE).rstrip(_BEHIND)
     text = _ANGLES.sub(r"\1", text)
     known = {label.casefold(): label for label in labels}

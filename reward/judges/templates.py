@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -26,9 +26,15 @@ _PARTS = re.compile(r"\[system\]\n(?P<system>.+)\n\[user\]\n(?P<user>.+)", re.DO
 
 @dataclass(frozen=True)
 class Text:
-    """One text with placeholders."""
+    """One text with placeholders.
+
+    Attributes:
+        text: As in the file.
+        version: Name, version and a hash of the file, where it is loaded by itself.
+    """
 
     text: str
+    version: str = ""
 
     def fill(self, values: Mapping[str, str]) -> str:
         """The text with every placeholder replaced by its value, in one pass.
@@ -69,9 +75,9 @@ def load_template(name: str, system: Collection[str], user: Collection[str], pat
     return _template(name, tuple(system), tuple(user), path)
 
 
-def load_text(name: str, placeholders: Collection[str]) -> Text:
-    """The helper text of this name, with exactly these placeholders. Raises UserError as `load_template` does."""
-    return _text(name, tuple(placeholders))
+def load_text(name: str, placeholders: Collection[str], path: str | None = None) -> Text:
+    """The helper text of this name, or of the file at `path`, with exactly these placeholders. Raises as `load_template`."""
+    return _text(name, tuple(placeholders), path)
 
 
 @lru_cache(maxsize=64)
@@ -80,7 +86,7 @@ def _template(name: str, system: tuple[str, ...], user: tuple[str, ...], path: s
     parts = _PARTS.fullmatch(text)
     if not parts:
         raise UserError("no prompt of two parts", where=where, expected="[system], its text, [user], its text, each mark on a line")
-    version = f"{name}+{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    version = _version(name, text)
     checked = {
         part: _checked(parts[part].strip(), names, f"{where} [{part}]") for part, names in (("system", system), ("user", user))
     }
@@ -88,9 +94,13 @@ def _template(name: str, system: tuple[str, ...], user: tuple[str, ...], path: s
 
 
 @lru_cache(maxsize=64)
-def _text(name: str, placeholders: tuple[str, ...]) -> Text:
-    text, where = _read(name, None)
-    return _checked(text.strip(), placeholders, where)
+def _text(name: str, placeholders: tuple[str, ...], path: str | None) -> Text:
+    text, where = _read(name, path)
+    return replace(_checked(text.strip(), placeholders, where), version=_version(name, text))
+
+
+def _version(name: str, text: str) -> str:
+    return f"{name}+{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def _read(name: str, path: str | None) -> tuple[str, str]:

@@ -22,6 +22,8 @@ def decide(votes: Sequence[str], labels: Mapping[str, float], how: Aggregate, ti
         tie: What a tie becomes.
         ordinal: Whether the labels are degrees of one thing.
     """
+    if len(set(votes)) == 1:
+        return votes[0]
     order = list(labels)
     if how is Aggregate.median or (how is Aggregate.auto and ordinal):
         ranked = sorted(votes, key=order.index)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from rl_align.data.census import told
 from rl_align.data.dataset import Dataset, open_dataset
 from rl_align.data.images import decode_image
 from rl_align.data.items import scan_items
@@ -50,7 +51,8 @@ def check(path: str | Path, problems: str | Path | None = None, *, pictures: boo
         raise UserError(f"{len(found)} problems in {tally.rows.total()} good rows and others: {numbers}", where=str(path), fix=fix)
     splits = ", ".join(f"{shown(split, 80)} {count}" for split, count in sorted(tally.rows.items()))
     vouched = "as in its manifest" if dataset.meta else "no manifest vouches for it"
-    return [f"{path}: {tally.rows.total()} items in {len(dataset.files)} files ({splits}); no problems; {vouched}"]
+    lines = [f"{path}: {tally.rows.total()} items in {len(dataset.files)} files ({splits}); no problems; {vouched}"]
+    return lines + (told(str(dataset.meta["source"]), dataset.meta["records"]) if "records" in dataset.meta else [])
 
 
 def _read(dataset: Dataset, pictures: bool, found: Quarantine, tally: Tally, progress: bool) -> None:
@@ -76,6 +78,10 @@ def _read(dataset: Dataset, pictures: bool, found: Quarantine, tally: Tally, pro
         found.drop(str(dataset.path), MISCOUNTED, "no rows")
     if dataset.meta and not len(found) and tally.table() != dataset.meta.get("counts"):
         found.drop(str(dataset.path), MISCOUNTED, "the manifest counts other items")
+    if dataset.meta.get("records") and not len(found):
+        records = sum(count for count, _ in dataset.meta["records"].values())
+        if records != tally.rows.total() + sum(dataset.meta.get("dropped", {}).values()):
+            found.drop(str(dataset.path), MISCOUNTED, f"{records} records are not its rows and what was dropped")
 
 
 def _problem(record: Item | Dropped, seen: Seen, pictures: bool) -> Dropped | None:

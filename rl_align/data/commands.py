@@ -6,26 +6,34 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
+from rl_align.data.hub.place import SYNTAX
+
 #: Adds a command: (subparsers, name, what it calls, help, example) → its parser.
 Add = Callable[[Any, str, Any, str, str], argparse.ArgumentParser]
 
 
 def add_actions(actions: Any, add: Add) -> None:
     """Adds the actions of `rl-align data`."""
-    add(actions, "list", _list, "sources of data: use allowed, licence, size", "data list")
+    add(actions, "list", _list, "sources of data: use allowed, licence, size, official place, what they are read from", "data list")
     make = add(actions, "make", _make, "write a dataset as parquet", "data make pictograms --out data/pictograms")
     make.add_argument("world", choices=["pictograms"], help="which dataset")
     _world(make, "data/pictograms", "folder of the parquet files")
     sheet = add(actions, "sheet", _sheet, "draw an overview of the pictures", "data sheet --out pictograms.png")
     _world(sheet, "pictograms.png", "the PNG file")
 
+    example = 'data draw "Steps to bake a loaf of bread." --out bread.png'
+    draw = add(actions, "draw", _draw, "draw a sentence as typographic benchmarks do", example)
+    draw.add_argument("sentence", metavar="SENTENCE", help="the words")
+    draw.add_argument("--style", default="figstep", choices=["figstep", "mm_safetybench"], help="whose layout (default: figstep)")
+    draw.add_argument("--out", default="sentence.png", metavar="FILE", help="the PNG file (default: sentence.png)")
+
     example = "data prepare vlguard --from copies/vlguard --out data/vlguard image.max_pixels=501760"
-    prepare = add(actions, "prepare", _prepare, "turn a local copy of a source into a dataset", example)
+    prepare = add(actions, "prepare", _prepare, "turn a source, local or on the Hub, into a dataset", example)
     prepare.add_argument("source", metavar="SOURCE", help="its name; `rl-align data list` shows them")
-    prepare.add_argument("--from", dest="folder", metavar="FOLDER", help="the local copy, in its official layout")
+    prepare.add_argument("--from", dest="folder", metavar="PLACE", help=f"the local copy, in its official layout, or {SYNTAX}")
     prepare.add_argument("--out", required=True, metavar="DIR", help="folder of the dataset")
     prepare.add_argument("--config", metavar="FILE", help="YAML file with settings")
-    _settings(prepare, "image.*, rows_per_shard, max_dropped, seed, options.* of the source")
+    _settings(prepare, "image.*, rows_per_shard, max_dropped, whole, streaming, seed, options.* of the source")
 
     validate = add(
         actions, "validate", _validate, "read a dataset and check every row, picture and hash", "data validate data/vlguard"
@@ -93,6 +101,13 @@ def _sheet(a: argparse.Namespace) -> None:
     from rl_align.pictograms.sheet import sheet
 
     sheet(a.out, load_config(PictogramsConfig, a.config, a.overrides))
+    print(f"written to {a.out}")
+
+
+def _draw(a: argparse.Namespace) -> None:
+    from rl_align.data.sources.typography import save
+
+    save(a.sentence, a.style, a.out)
     print(f"written to {a.out}")
 
 

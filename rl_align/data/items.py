@@ -137,7 +137,7 @@ def scan_items(path: str | Path) -> Iterator[Item | Dropped]:
     try:
         with pq.ParquetFile(path, buffer_size=2**20, pre_buffer=False) as file:
             check_columns(file.schema_arrow, path)
-            _check_groups(file.metadata, path)
+            check_groups(file.metadata, path)
             columns = schema()
             # A type that cannot be cast is wrong in every row: it is the file's fault, not a row's.
             file.schema_arrow.empty_table().select(columns.names).cast(columns)
@@ -181,7 +181,8 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
-def _check_groups(metadata: Any, path: Path) -> None:
+def check_groups(metadata: Any, path: Path) -> None:
+    """Raises UserError for a file that claims more in a row group than anybody should decode."""
     for number in range(metadata.num_row_groups):
         if (size := metadata.row_group(number).total_byte_size) > _MAX_GROUP_BYTES:
             most = f"at most {_MAX_GROUP_BYTES}"

@@ -21,7 +21,8 @@ from rl_align.data.quarantine import DataError, Dropped, Quarantine
 from rl_align.data.seen import Seen
 from rl_align.data.shuffle import rank, shuffled
 from rl_align.data.sources.mix import OVER_LIMIT
-from rl_align.data.sources.registry import SOURCES, Use, not_for_training
+from rl_align.data.sources.registry import Use
+from rl_align.data.training_set import refused, training_set
 from rl_align.data.untrusted import shown
 from rl_align.data.validate import DUPLICATE_ID
 from rl_align.errors import UserError
@@ -58,7 +59,7 @@ def mix(cfg: MixConfig, out: str | Path, progress: bool = True) -> list[str]:
             too few rows, or a place that cannot be written.
     """
     check_mix(cfg)
-    parts = [_Part(_training_set(part), part) for part in cfg.parts]
+    parts = [_Part(training_set(part.path, part.splits), part) for part in cfg.parts]
     against = [(open_dataset(other.path, hashes=True), other.splits) for other in cfg.against]
     with building(out, {"name": "mix", "settings": asdict(cfg)}, cfg.rows_per_shard) as made:
         quarantine, hits = Quarantine(), Hits()
@@ -85,30 +86,6 @@ def mix(cfg: MixConfig, out: str | Path, progress: bool = True) -> list[str]:
     )
     lines = [f"{path}: {row['taken']} rows of {row['usable']}" for path, row in table.items()]
     return [*lines, *counted(made), quarantine.summary(), checked, f"written to {out}"]
-
-
-def _training_set(part: PartConfig) -> Dataset:
-    """The dataset of a part. Raises UserError when its manifest says that it is no training data."""
-    dataset = open_dataset(part.path, hashes=True)
-    if (use := dataset.meta.get("use", Use.TRAIN.value)) != Use.TRAIN.value:
-        source = str(dataset.meta.get("source", "it"))
-        raise UserError(not_for_training(source) or f"its use is {use}", where=part.path, fix="leave it out of the parts")
-    splits = dataset.meta.get("counts", {})
-    if missing := [split for split in part.splits if splits and split not in splits]:
-        raise UserError(f"no split {missing[0]}", where=part.path, expected=f"some of {', '.join(splits)}")
-    held_out = dataset.meta.get("held_out", [])
-    if wrong := [split for split in part.splits or splits if split in held_out]:
-        raise UserError(f"the split {wrong[0]} is held out for evaluation", where=part.path, fix="name other splits")
-    return dataset
-
-
-def _refused(dataset: Dataset, item: Item) -> str | None:
-    """Why a row must not be trained on, whatever file it is in. Held-out splits: as the manifest says, else the registry."""
-    if reason := not_for_training(item.dataset):
-        return reason
-    if not dataset.meta and item.dataset in SOURCES and SOURCES[item.dataset].held_out(item):
-        return f"the split {item.split} of {item.dataset} is held out for evaluation"
-    return None
 
 
 def _guarded(against: list[tuple[Dataset, list[str]]]) -> Evaluation:
@@ -138,7 +115,7 @@ def _survey(parts: list[_Part], evaluation: Evaluation, quarantine: Quarantine, 
             if isinstance(item, Dropped):
                 quarantine.drop(item.item, item.reason, item.detail)
                 continue
-            if reason := _refused(part.dataset, item):
+            if reason := refused(part.dataset, item):
                 raise UserError(reason, where=f"{part.cfg.path}: {shown(item.id, 100)}", fix="leave it out of the parts")
             try:
                 text, looks = text_key(item.prompt), [look(image) for image in item.images]

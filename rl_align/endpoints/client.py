@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
@@ -28,7 +29,8 @@ _SHAPES = 2**20
 
 
 class Endpoint(Completer):
-    """One endpoint. `async with` it, or call `aclose` at the end; it can be used again, also in another event loop.
+    """One endpoint. `async with` it, or call `aclose` at the end; it can be used again, also in another event loop. One that is
+    dropped closes its connections and writes what it has gathered, but ends nothing that is under way.
 
     Limits, budget, counts and what is in memory belong to the object and outlive an event loop. Processes share the cache file and
     nothing else. Not to be used from two running event loops at once.
@@ -37,8 +39,8 @@ class Endpoint(Completer):
         cfg: Settings.
         where: Key of the settings, for messages.
         image_urls: Hand http(s) URLs of images on, for the endpoint to fetch. Else they are refused.
-        repair: Ask once more for an answer that does not satisfy its schema. Else it comes as it is, with `parsed` None: for
-            callers that keep every answer.
+        repair: Ask once more for an answer that does not satisfy its schema, or is of no use to the caller. Else it comes as it
+            is, with `parsed` None: for callers that keep every answer.
 
     Raises:
         UserError: A setting that cannot work, or a key that is not in the environment.
@@ -66,6 +68,7 @@ class Endpoint(Completer):
         schema: Mapping[str, Any] | None = None,
         version: str = "",
         sample: int = 0,
+        usable: Callable[[Completion], bool] | None = None,
     ) -> Completion:
         """See `Completer`."""
         began = time.monotonic()
@@ -76,7 +79,7 @@ class Endpoint(Completer):
             if answer is not None:
                 self._meters.memory += 1
                 return answer.completion(time.monotonic() - began)
-            call = _Call(key, tuple(messages), sampling, schema, sample)
+            call = _Call(key, tuple(messages), sampling, schema, sample, usable)
             return await self._complete(call, began)
         except EndpointError as error:
             self._meters.fail(error)
@@ -96,6 +99,8 @@ class Endpoint(Completer):
     async def aclose(self) -> None:
         """Ends what is under way, closes the connections, and returns when the cache is on the disk."""
         bound, self._bound = self._bound, None
+        if bound is not None:
+            bound.unclosed.detach()
         if bound is not None and bound.loop is asyncio.get_running_loop():
             await bound.flights.end(EndpointError(FailureReason.connection, "the endpoint was closed meanwhile"))
             await bound.sender.transport.close()
@@ -129,34 +134,46 @@ class Endpoint(Completer):
             return answer.completion(time.monotonic() - began)
         flight = bound.flights.get(call.key)
         if flight is not None:
-            landed = await flight.join()
+            landed = await flight.join(self._cfg.deadline_s)
             self._meters.shared += 1
             return landed.answer.completion(time.monotonic() - began)
-        flight = bound.flights.start(call.key, lambda flight: self._fly(bound.sender, call, flight), self._cfg.deadline_s)
-        answer, attempts, cost = await flight.join()
+        flight = bound.flights.start(call.key, lambda flight: self._fly(bound.sender, call, flight))
+        answer, attempts, cost = await flight.join(self._cfg.deadline_s)
         self._meters.answered += 1
         self._meters.call_s.add(time.monotonic() - began)
         return answer.completion(time.monotonic() - began, attempts=attempts, cached=False, cost=cost)
 
     async def _fly(self, sender: Sender, call: _Call, flight: Flight) -> Landed:
-        """Asks the endpoint, and once more when the answer does not satisfy the schema."""
+        """Asks the endpoint, and once more when the answer cannot be used. Only one that can is kept."""
         tally = Tally()
         shape = None if call.schema is None else self._shape(call.schema)
         generated = await self._ask(sender, call, call.messages, shape, flight, tally)
-        parsed = None
+        answer, problem = self._read(call, shape, generated, tally)
+        if problem and self._repair:
+            self._meters.repairs += 1
+            again = shape.repair(call.messages, generated.text, problem) if shape and answer.parsed is None else call.messages
+            generated = await self._ask(sender, call, again, shape, flight, tally)
+            answer, problem = self._read(call, shape, generated, tally)
+            if shape and answer.parsed is None:
+                told = self._secret.redact(problem)
+                what = f"the answer does not satisfy the schema, nor does its repair: {told} (requests sent: {tally.attempts})"
+                raise EndpointError(FailureReason.bad_output, what)
+        if not problem:
+            self._cache.keep(call.key, answer)
+        return Landed(answer, tally.attempts, tally.cost)
+
+    def _read(self, call: _Call, shape: Shape | None, generated: Generated, tally: Tally) -> tuple[Answer, str]:
+        """The answer, and what is wrong with it; empty when nothing is."""
+        parsed, problem = None, ""
         if shape is not None:
             try:
-                parsed = shape.parse(generated.text)
-            except Unfit as problem:
-                if self._repair:
-                    self._meters.repairs += 1
-                    again = shape.repair(call.messages, generated.text, problem)
-                    generated = await self._ask(sender, call, again, shape, flight, tally)
-                    parsed = self._parse_repaired(shape, generated.text, tally)
-        as_text = None if parsed is None else encode(parsed)
-        answer = Answer(generated.text, as_text, generated.finish_reason, tally.prompt_tokens, tally.completion_tokens)
-        self._cache.keep(call.key, answer)
-        return Landed(answer, tally.attempts, tally.cost)
+                parsed = encode(shape.parse(generated.text))
+            except Unfit as unfit:
+                problem = str(unfit)
+        answer = Answer(generated.text, parsed, generated.finish_reason, tally.prompt_tokens, tally.completion_tokens)
+        if not problem and call.usable is not None and not call.usable(answer.completion(0.0)):
+            problem = "the caller cannot use it"
+        return answer, problem
 
     async def _ask(
         self, sender: Sender, call: _Call, messages: Sequence[Message], shape: Shape | None, flight: Flight, tally: Tally
@@ -181,14 +198,6 @@ class Endpoint(Completer):
         body = {**body, **fields, **self._cfg.extra}
         return encode({name: value for name, value in body.items() if value is not None}).encode("ascii")
 
-    def _parse_repaired(self, shape: Shape, text: str, tally: Tally) -> Any:
-        try:
-            return shape.parse(text)
-        except Unfit as problem:
-            told = self._secret.redact(str(problem))
-            what = f"the answer does not satisfy the schema, nor does its repair: {told} (requests sent: {tally.attempts})"
-        raise EndpointError(FailureReason.bad_output, what)
-
     def _shape(self, schema: Mapping[str, Any]) -> Shape:
         text = encode(schema)
         shape = self._shapes.get(text)
@@ -206,9 +215,11 @@ class Endpoint(Completer):
         if bound is not None:
             if bound.loop.is_running():
                 raise RuntimeError("an endpoint is used from two running event loops; make one for each")
-            bound.sender.transport.abandon()
+            bound.unclosed()
         sender = Sender(self._cfg, self._secret, self._limits, self._meters)
-        self._bound = _Bound(loop, sender, Flights(loop), Lookups(self._cache, loop))
+        # Whoever cannot say when it is at its end, as a scorer cannot, leaves no open connections behind.
+        unclosed = weakref.finalize(self, sender.transport.abandon)
+        self._bound = _Bound(loop, sender, Flights(loop), Lookups(self._cache, loop), unclosed)
         return self._bound
 
 
@@ -220,6 +231,7 @@ class _Bound:
     sender: Sender
     flights: Flights
     lookups: Lookups
+    unclosed: weakref.finalize
 
 
 @dataclass(frozen=True)
@@ -231,6 +243,7 @@ class _Call:
     sampling: Sampling
     schema: Mapping[str, Any] | None
     sample: int
+    usable: Callable[[Completion], bool] | None
 
 
 def _sendable(message: Message) -> Message:

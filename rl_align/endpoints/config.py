@@ -29,6 +29,8 @@ class EndpointConfig:
     Attributes:
         base_url: Up to and including `/v1`.
         model: Name under which the endpoint serves the model.
+        identity: What answers, where that is known better than by `base_url`: kept answers are found again under another address,
+            and not taken for those of another model at the same one. A run sets it for the models that it serves itself.
         api_key_env: Environment variable that holds the key; None sends no key.
         concurrency: Requests under way at the same time.
         deadline_s: A call ends by then: waiting in line, every attempt, the pauses between them and the repair.
@@ -56,7 +58,8 @@ class EndpointConfig:
 
     base_url: str = ""
     model: str = ""
-    api_key_env: Optional[str] = None  # noqa: UP045 (OmegaConf reads the annotation at run time)
+    identity: Optional[str] = None  # noqa: UP045 (OmegaConf reads the annotation at run time)
+    api_key_env: Optional[str] = None  # noqa: UP045
     concurrency: int = 64
     deadline_s: float = 300.0
     connect_timeout_s: float = 10.0
@@ -100,6 +103,8 @@ class EndpointConfig:
         if self.budget_cost and not (self.price_prompt or self.price_completion):
             fix = "set price_prompt and price_completion"
             raise UserError("both prices are 0, so it would never be spent", where=f"{where}.budget_cost", fix=fix)
+        if self.identity is not None and not self.identity.strip():
+            raise UserError("is empty", where=f"{where}.identity", expected="a name of its own for the model, or null")
         if self.cache is not None and not self.cache.strip():
             raise UserError("is empty", where=f"{where}.cache", expected="a path, or null for no file")
         taken = sorted({"model", "messages", "response_format", "stream", "n"} & set(self.extra))

@@ -1,4 +1,4 @@
-"""Calls under way. Identical ones share one, which goes on as long as anybody waits for it and ends by its deadline."""
+"""Calls under way. Identical ones share one, which goes on as long as anybody waits for it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ class Landed(NamedTuple):
 class Flight:
     """One call under way, in a task of its own: a caller that gives up does not take it from the others.
 
+    It lasts until the latest deadline of those who wait for it: who joins late would else inherit one that is nearly over.
+
     Args:
         loop: The running loop.
         fly: Makes the work; given the flight, so that it can say what it is doing.
-        deadline_s: Longest time.
         gone: Called once, when nobody can join any more.
     """
 
@@ -32,31 +33,31 @@ class Flight:
         self,
         loop: asyncio.AbstractEventLoop,
         fly: Callable[[Flight], Coroutine[Any, Any, Landed]],
-        deadline_s: float,
         gone: Callable[[Flight], None],
     ):
-        self.deadline = loop.time() + deadline_s
+        #: By then nobody waits any more.
+        self.deadline = loop.time()
         #: For the message when time runs out.
         self.doing = "waiting in line (concurrency)"
-        self._deadline_s = deadline_s
+        self._loop = loop
         self._gone = gone
-        self._waiting = 0
+        self._waiting: set[asyncio.Future[Landed]] = set()
         self._ended_by: EndpointError | None = None
-        self._landed: asyncio.Future[Landed] = loop.create_future()
-        self._timer = loop.call_at(self.deadline, self._expire)
         self.task = loop.create_task(fly(self))
         self.task.add_done_callback(self._land)
 
-    async def join(self) -> Landed:
-        """What the flight brings. Raises EndpointError."""
-        self._waiting += 1
+    async def join(self, deadline_s: float) -> Landed:
+        """What the flight brings within this time. Raises EndpointError."""
+        place: asyncio.Future[Landed] = self._loop.create_future()
+        self._waiting.add(place)
+        due = self._loop.time() + deadline_s
+        self.deadline = max(self.deadline, due)
+        timer = self._loop.call_at(due, self._expire, place, deadline_s)
         try:
-            return await asyncio.shield(self._landed)
-        except EndpointError as error:
-            # Each caller gets an exception of its own: raising one in several tasks would mix their tracebacks.
-            raise EndpointError(error.reason, error.message) from None
+            return await place
         finally:
-            self._waiting -= 1
+            timer.cancel()
+            self._waiting.discard(place)
             if not self._waiting:
                 self._gone(self)
                 self.task.cancel()
@@ -68,21 +69,26 @@ class Flight:
         self._gone(self)
         self.task.cancel()
 
-    def _expire(self) -> None:
-        self.end(EndpointError(FailureReason.timeout, f"deadline_s ({self._deadline_s:g} s) is over while {self.doing}"))
+    def _expire(self, place: asyncio.Future[Landed], deadline_s: float) -> None:
+        if not place.done():
+            told = f"deadline_s ({deadline_s:g} s) is over while {self.doing}"
+            place.set_exception(EndpointError(FailureReason.timeout, told))
 
     def _land(self, task: asyncio.Task[Landed]) -> None:
-        self._timer.cancel()
         self._gone(self)
         error = self._ended_by if task.cancelled() else task.exception()
-        if self._landed.done() or not self._waiting:
-            return
-        if error is not None:
-            self._landed.set_exception(error)
-        elif task.cancelled():
-            self._landed.cancel()
-        else:
-            self._landed.set_result(task.result())
+        for place in self._waiting:
+            if place.done():
+                continue
+            if isinstance(error, EndpointError):
+                # Each caller gets an exception of its own: raising one in several tasks would mix their tracebacks.
+                place.set_exception(EndpointError(error.reason, error.message))
+            elif error is not None:
+                place.set_exception(error)
+            elif task.cancelled():
+                place.cancel()
+            else:
+                place.set_result(task.result())
 
 
 class Flights:
@@ -97,7 +103,7 @@ class Flights:
         """The flight to join, if there is one."""
         return self._under_way.get(key)
 
-    def start(self, key: str, fly: Callable[[Flight], Coroutine[Any, Any, Landed]], deadline_s: float) -> Flight:
+    def start(self, key: str, fly: Callable[[Flight], Coroutine[Any, Any, Landed]]) -> Flight:
         """A new flight, which others can join until it ends. Raises EndpointError after `end`."""
         if self._ended_by is not None:
             raise EndpointError(self._ended_by.reason, self._ended_by.message)
@@ -106,7 +112,7 @@ class Flights:
             if self._under_way.get(key) is flight:
                 del self._under_way[key]
 
-        flight = self._under_way[key] = Flight(self._loop, fly, deadline_s, gone)
+        flight = self._under_way[key] = Flight(self._loop, fly, gone)
         return flight
 
     async def end(self, error: EndpointError) -> None:

@@ -10,10 +10,14 @@ from typing import Any
 
 from .config import EndpointConfig
 from .images import Digests
+from .lru import Lru
 from .types import EndpointError, FailureReason, Message, Sampling
 
 #: Changes whenever equal calls would be sent differently, so that old answers are not taken for new ones.
-_FORMAT = 1
+_FORMAT = 2
+
+#: Characters of messages whose digest is known: siblings, votes and judges are asked with the same ones.
+_REMEMBERED = 16 * 2**20
 
 _TEXT = {"type", "text"}
 _IMAGE = {"type", "image_url"}
@@ -36,14 +40,16 @@ class Keys:
     """Keys of the calls of one endpoint.
 
     Args:
-        cfg: Whose address, model, form of request and further fields are part of every key.
+        cfg: Whose address (or `identity` in its place), model, form of request and further fields are part of every key.
         image_urls: Take http(s) URLs of images too, by their text.
     """
 
     def __init__(self, cfg: EndpointConfig, image_urls: bool = False):
         self._digests = Digests()
+        self._known: Lru[tuple[Any, ...], bytes] = Lru(_REMEMBERED)
         self._image_urls = image_urls
-        fixed = [_FORMAT, cfg.base_url.rstrip("/"), cfg.model, cfg.structured.value, cfg.extra]
+        place = ["address", cfg.base_url.rstrip("/")] if cfg.identity is None else ["identity", cfg.identity]
+        fixed = [_FORMAT, place, cfg.model, cfg.structured.value, cfg.extra]
         self._prefix = hashlib.sha256(encode(fixed).encode("ascii"))
 
     def key(
@@ -54,17 +60,29 @@ class Keys:
         Raises:
             EndpointError: The messages are not what an endpoint takes, or an image would have to be fetched.
         """
-        chat = [self._message(m) for m in messages]
-        if not chat:
+        if not messages:
             raise EndpointError(FailureReason.bad_request, "there are no messages")
         drawn = (sampling.temperature, sampling.top_p, sampling.max_tokens, sampling.seed)
         try:
-            text = encode([chat, drawn, schema, version, sample])
+            parts = [self._digest(m) for m in messages]
+            parts.append(encode([len(messages), drawn, schema, version, sample]).encode("ascii"))
         except (TypeError, ValueError, RecursionError):
             raise EndpointError(FailureReason.bad_request, "the messages, the sampling or the schema have no JSON form") from None
         digest = self._prefix.copy()
-        digest.update(text.encode("ascii"))
+        digest.update(b"".join(parts))
         return digest.hexdigest()
+
+    def _digest(self, message: Message) -> bytes:
+        """SHA-256 of a message. A string keeps its own hash, so looking up one that was seen before costs next to nothing."""
+        said = self._message(message)
+        content = said["content"]
+        known = (said["role"], said.get("name"), content) if isinstance(content, str) else None
+        digest = self._known.get(known) if known else None
+        if digest is None:
+            digest = hashlib.sha256(encode(said).encode("ascii")).digest()
+            if known:
+                self._known.put(known, digest, len(content))
+        return digest
 
     def _message(self, message: Message) -> Message:
         content = message.get("content") if isinstance(message, Mapping) else None

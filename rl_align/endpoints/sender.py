@@ -90,7 +90,8 @@ class Sender:
     async def _attempt(
         self, make_body: Callable[[], bytes], tokens: tuple[int, int], flight: Flight, tally: Tally
     ) -> Generated | Failure:
-        reserved = self._limits.budget.reserve(*tokens)
+        flight.doing = "waiting for room in the budget beside the requests under way"
+        reserved = await self._limits.budget.reserve(*tokens)
         sent, used = False, (0, 0)
         try:
             await self._turn(sum(tokens), flight)

@@ -62,11 +62,11 @@ def arguments(model: Path, name: str, port: int, cfg: ServerConfig, host: str = 
         "--limit-mm-per-prompt": '{"video": 0}',
         "--uvicorn-log-level": "warning",
     }
-    # A seeded request whose prompt is split over two batches ends vLLM 0.32's engine on a CPU ("CPU Generator does not use
-    # offset"); without chunked prefill no prompt is split.
-    switches = ["--no-enable-chunked-prefill", "--no-enable-prefix-caching", "--disable-log-stats"]
+    switches = ["--disable-log-stats"]
     if cfg.device == "cpu":
-        switches.append("--enforce-eager")
+        # A seeded request whose prompt is split over two batches ends vLLM 0.32's engine on a CPU ("CPU Generator does not use
+        # offset"); without chunked prefill no prompt is split.
+        switches += ["--no-enable-chunked-prefill", "--no-enable-prefix-caching", "--enforce-eager"]
         options["--distributed-executor-backend"] = "uni"
     else:
         options |= {

@@ -18,6 +18,8 @@ class ServerConfig:
             parameters is slower with two threads than with one.
         kv_cache_gb: Memory for the KV cache of one server on a CPU.
         gpu_memory_utilization: Share of a GPU's memory that one server may take.
+        shares_gpu: Beside a trainer: take no GPU of its own, but part of the trainer's first one. It is started before the trainer,
+            which has to leave it that memory.
         tensor_parallel: Devices of one server.
         max_model_len: Tokens of the longest prompt, images included, and its answer.
         max_num_seqs: Requests that are generated at the same time.
@@ -30,6 +32,7 @@ class ServerConfig:
     threads: int = 0
     kv_cache_gb: int = 1
     gpu_memory_utilization: float = 0.85
+    shares_gpu: bool = False
     tensor_parallel: int = 1
     max_model_len: int = 512
     max_num_seqs: int = 128

@@ -93,7 +93,7 @@ class Shape:
             raise EndpointError(FailureReason.bad_request, f"the JSON schema refers to what is not in it: {error}") from None
         return None
 
-    def repair(self, messages: Sequence[Message], text: str, problem: Unfit) -> list[Message]:
+    def repair(self, messages: Sequence[Message], text: str, problem: str) -> list[Message]:
         """The chat that asks for the same answer once more."""
         told = (
             f"This answer cannot be used: {problem}. Give the same answer once more, and nothing but one JSON value: "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
@@ -102,6 +102,7 @@ class Completer(Protocol):
         schema: Mapping[str, Any] | None = None,
         version: str = "",
         sample: int = 0,
+        usable: Callable[[Completion], bool] | None = None,
     ) -> Completion:
         """One completion.
 
@@ -111,6 +112,8 @@ class Completer(Protocol):
             schema: JSON schema that the answer must satisfy; `parsed` holds the value then.
             version: Version of the prompt; another version is another entry of the cache.
             sample: Index of an independent vote; another index is another entry of the cache.
+            usable: Whether the caller can do anything with an answer; must not raise. One that it cannot use is asked for once
+                more, then handed over as it is, and never kept.
 
         Raises:
             EndpointError: There is no completion, and why. Nothing else is raised.

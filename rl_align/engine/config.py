@@ -35,11 +35,17 @@ class EngineConfig:
         rollout_threads: The same for vLLM's server on a CPU; 0 means as many as `threads`. A model of a few million parameters
             samples faster with 1: its server, its client and its engine run at the same time.
         remove_padding: Pack sequences without padding (needs flash-attention).
-        attention: Attention of the trainer: eager, sdpa or flash_attention_2. On a CPU, for sequences of a few hundred tokens,
-            eager is a third faster than sdpa, whose backward pass is slow there.
+        attention: Attention of the trainer: eager, sdpa, flash_attention_2, or auto, which is flash_attention_2 where flash-attn
+            is installed and sdpa without packing where it is not. On a CPU, for sequences of a few hundred tokens, eager is a third
+            faster than sdpa, whose backward pass is slow there.
+        micro_batch_tokens: Tokens of one forward pass on one device: as many rows as fit, in place of `micro_batch_size` rows; 0
+            for a fixed number of rows.
         gradient_checkpointing: Trade compute for memory in the backward pass.
         offload: Keep parameters and optimizer in host memory between uses.
-        share_images: Run the vision tower once for all siblings that show the same image.
+        share_images: Run the vision tower once for all siblings of a forward pass that show the same image.
+        save_state: Whether checkpoints hold what resuming needs: master weights and the optimizer's, 12 bytes a parameter beside
+            the model. Without it a stage that is interrupted starts over, and what it makes is kept in `rollout_dtype` only: for a
+            model that the disk does not hold three times.
         deadline_minutes: A stage that takes longer is ended with an error.
         step_deadline_s: A batch that takes longer to sample ends the run with an error.
         extra: verl settings of GRPO by their own names (`key=value`), for what has no name here; checked against the installed
@@ -59,9 +65,11 @@ class EngineConfig:
     rollout_threads: int = 0
     remove_padding: bool = False
     attention: str = "eager"
+    micro_batch_tokens: int = 0
     gradient_checkpointing: bool = False
     offload: bool = False
     share_images: bool = True
+    save_state: bool = True
     deadline_minutes: float = 60.0
     step_deadline_s: float = 300.0
     extra: list[str] = field(default_factory=list)
@@ -171,7 +179,8 @@ LOSS_AGGREGATIONS = ("token-mean", "seq-mean-token-sum", "seq-mean-token-mean", 
 OLD_LOG_PROBS = ("rollout", "recompute")
 LR_SCHEDULES = ("constant", "cosine")
 DTYPES = ("bfloat16", "float16", "float32")
-ATTENTIONS = ("eager", "sdpa", "flash_attention_2")
+AUTO, FLASH = "auto", "flash_attention_2"
+ATTENTIONS = (AUTO, "eager", "sdpa", FLASH)
 
 
 @dataclass
@@ -186,6 +195,9 @@ class TargetConfig:
         seed: Of its sampling; the endpoint adds the index of the sample.
         system: System message in front of the prompt; None for none. The project's own responders are asked with theirs.
         special_tokens: Texts that the target's tokenizer treats as more than text; a rewrite that spells them is made harmless.
+        max_failed_share: Above this share of rewrites that it did not answer the run stops with an error.
+        min_calls: Rewrites before the share counts.
+        window: Latest rewrites that the share is taken over.
     """
 
     samples: int = 1
@@ -195,9 +207,12 @@ class TargetConfig:
     seed: int = 0
     system: Optional[str] = RESPONDER_SYSTEM  # noqa: UP045 (OmegaConf reads the annotation at run time)
     special_tokens: list[str] = field(default_factory=list)
+    max_failed_share: float = 0.5
+    min_calls: int = 64
+    window: int = 256
 
     def __post_init__(self) -> None:
-        for key in ("samples", "max_tokens"):
+        for key in ("samples", "max_tokens", "min_calls"):
             if getattr(self, key) < 1:
                 raise UserError(f"is {getattr(self, key)}", where=f"target.{key}", expected="1 or more")
         if self.temperature < 0:
@@ -205,6 +220,10 @@ class TargetConfig:
         if self.samples > 1 and self.temperature == 0:
             what = f"{self.samples} samples at temperature 0 are one sample"
             raise UserError(what, where="target.samples", fix="set target.temperature above 0")
+        if not 0 <= self.max_failed_share <= 1:
+            raise UserError(f"is {self.max_failed_share}", where="target.max_failed_share", expected="a share between 0 and 1")
+        if self.window < self.min_calls:
+            raise UserError(f"is {self.window}", where="target.window", expected=f"{self.min_calls} (target.min_calls) or more")
 
 
 @dataclass
@@ -273,6 +292,32 @@ def check(engine: EngineConfig, sft: SFTConfig, grpo: GRPOConfig) -> list[tuple[
         ("grpo.lr_schedule", grpo.lr_schedule, LR_SCHEDULES),
     ):
         need(value in known, key, value, " | ".join(known))
+    need(
+        not (engine.remove_padding and engine.attention in ("eager", "sdpa")),
+        "engine.remove_padding",
+        f"true with engine.attention={engine.attention}",
+        f"false, or engine.attention={FLASH} or {AUTO}: packed sequences are attended to by flash-attention only",
+    )
+    need(
+        not (engine.attention == FLASH and engine.train_dtype == "float32"),
+        "engine.attention",
+        f"{FLASH} with engine.train_dtype=float32",
+        f"{AUTO} or sdpa: flash-attention computes in 16 bits only",
+    )
+    for key, longest in (("sft", sft.max_tokens), ("grpo", grpo.max_prompt_tokens + grpo.max_response_tokens)):
+        need(
+            engine.micro_batch_tokens == 0 or engine.micro_batch_tokens >= longest,
+            "engine.micro_batch_tokens",
+            engine.micro_batch_tokens,
+            f"0, or room for the longest sequence of {key} ({longest})",
+        )
+    for key, steps in (("sft", sft), ("grpo", grpo)):
+        need(
+            engine.save_state or steps.save_every >= steps.steps,
+            f"{key}.save_every",
+            f"{steps.save_every} with engine.save_state=false",
+            f"{steps.steps} or more: nothing resumes from such a checkpoint",
+        )
     need(engine.threads >= 0, "engine.threads", engine.threads, "0 for all cores, or a number of them")
     need(engine.rollout_threads >= 0, "engine.rollout_threads", engine.rollout_threads, "0 for as many as threads, or a number")
     need(0 < grpo.top_p <= 1, "grpo.top_p", grpo.top_p, "above 0, at most 1")
@@ -292,7 +337,7 @@ def check(engine: EngineConfig, sft: SFTConfig, grpo: GRPOConfig) -> list[tuple[
     need(sft.batch_size % ranks == 0, "sft.batch_size", sft.batch_size, f"a multiple of the {ranks} training ranks")
     rollouts = grpo.prompts_per_step * grpo.rollouts_per_prompt
     need(rollouts % ranks == 0, "grpo.prompts_per_step × rollouts_per_prompt", rollouts, f"a multiple of {ranks} ranks")
-    if not problems:
+    if not problems and not engine.micro_batch_tokens:
         for key, rows, micro in (
             ("sft.micro_batch_size", sft.batch_size // ranks, sft.micro_batch_size),
             ("grpo.micro_batch_size", rollouts // ranks, grpo.micro_batch_size),

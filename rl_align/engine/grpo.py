@@ -12,11 +12,13 @@ from typing import Any
 
 from reward.panel import PanelConfig
 from rl_align.errors import EngineFailed
+from rl_align.runfiles import stop
 from rl_align.runfiles.lock import WORKER, engine_lock
 
 from . import env, verl_config
 from .config import EngineConfig, EpisodeConfig, GRPOConfig, Platform
 from .failures import engine_failure, failures_log
+from .groups import Rule
 from .model_server import Served, serve
 from .progress import Follow
 
@@ -71,6 +73,7 @@ def run(
     Raises:
         UserError: A setting that the installed verl does not have.
         EngineFailed: A run over its deadline, or an engine that failed.
+        Stopped: It was asked to stop, by a file or a signal, and has saved the step that it was in.
     """
     env.apply(engine)  # before Ray is imported: it reads its settings then
     import ray
@@ -103,10 +106,12 @@ def run(
     keys = verl_config.grpo_settings(
         engine, grpo, model=model, train_file=train_file, folder=folder, resume_from=resume_from, name=name, stage=stage
     )
-    with ray_cluster(engine, folder), ExitStack() as stack:
+    # The signals come last: Ray sets handlers of its own when it starts.
+    with ray_cluster(engine, folder), stop.asked_by_signals(folder), ExitStack() as stack:
         if partner is not None:
             url, settings["partner_actor"] = stack.enter_context(serve(partner))
-            settings["scorer_settings"] |= {"endpoint": {**scorer_settings["endpoint"], "base_url": url, "model": partner.name}}
+            own = {"base_url": url, "model": partner.name, "identity": partner.identity}
+            settings["scorer_settings"] |= {"endpoint": {**scorer_settings["endpoint"], **own}}
         runner = ray.remote(TaskRunner).options(num_cpus=1, name="rl_align_grpo").remote()
         follow = Follow(folder, stage)
         failed_before = failures_log(folder).stat().st_size if failures_log(folder).exists() else 0
@@ -124,9 +129,14 @@ def run(
                 fix="run the same command again to go on from the last checkpoint, or raise the deadline",
             )
         try:
-            ray.get(work)
+            taken = ray.get(work)
         except ray.exceptions.RayError as error:
-            raise engine_failure("GRPO", error, folder, failed_before) from error
+            failure = engine_failure("GRPO", error, folder, failed_before)
+            # A batch system may signal the engine's own processes as well, which then do not live to finish their step.
+            stop.obey(folder, f"without finishing the step ({failure})")
+            raise failure from error
+        if taken < grpo.steps:
+            stop.obey(folder, f"after step {taken} of {grpo.steps} of {stage}")
 
 
 def rollouts_of(folder: Path, stage: str) -> Path:
@@ -154,6 +164,8 @@ class ray_cluster:  # noqa: N801 - used as a context manager
             return
         # Without an address Ray would join whatever cluster the machine has.
         options |= {"address": "local", "include_dashboard": False}
+        # A machine with few cores would wait for ever for the actors that "hold" one each.
+        options["num_cpus"] = max(os.cpu_count() or 1, LOGICAL_CPUS * self.engine.devices_per_node)
         if self.engine.platform is Platform.cpu:
             options |= {
                 "num_cpus": LOGICAL_CPUS,
@@ -172,8 +184,8 @@ class ray_cluster:  # noqa: N801 - used as a context manager
 class TaskRunner:
     """verl's task runner, in a process of its own; its base class is looked up there, so that the driver imports no verl."""
 
-    def train(self, keys: Mapping[str, Any], extra: list[str], settings: Mapping[str, Any]) -> None:
-        """Composes verl's configuration, puts our trainer, sampler and server in, and runs."""
+    def train(self, keys: Mapping[str, Any], extra: list[str], settings: Mapping[str, Any]) -> int:
+        """Composes verl's configuration, puts our trainer, sampler and server in, and runs. Returns the last step taken."""
         from . import early_processes
 
         if settings["early"]:
@@ -182,9 +194,9 @@ class TaskRunner:
 
         plugin.assert_platform()
         with engine_lock(settings["folder"], WORKER):
-            self._train(keys, extra, settings)
+            return self._train(keys, extra, settings)
 
-    def _train(self, keys: Mapping[str, Any], extra: list[str], settings: Mapping[str, Any]) -> None:
+    def _train(self, keys: Mapping[str, Any], extra: list[str], settings: Mapping[str, Any]) -> int:
         from omegaconf import OmegaConf, open_dict
         from verl.trainer.main_ppo import TaskRunnerV1
         from verl.trainer.ppo.utils import need_critic, need_reference_policy
@@ -204,9 +216,10 @@ class TaskRunner:
         rollout_server.register()
         if settings["early"]:
             trainer_base.LLMServerManager = EarlyServerManager
-        sampler.GroupSampler.estimator = settings["estimator"]
-        sampler.GroupSampler.weights = settings["weights"]
+        sampler.GroupSampler.rule = Rule(settings["estimator"], settings["weights"], settings["mask_truncated"])
         sampler.GroupSampler.deadline_s = settings["step_deadline_s"]
         trainer_base.ReplayBuffer = sampler.GroupSampler
         trainer_base.TRAINER_REGISTRY["sync"] = Trainer  # the name stays "sync": verl branches on it
-        TaskRunnerV1.__ray_actor_class__().run(config)
+        runner = TaskRunnerV1.__ray_actor_class__()
+        runner.run(config)
+        return runner.trainer.last_step

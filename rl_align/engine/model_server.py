@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rl_align.endpoints.serving import HOST, free_ports, serving
 from rl_align.endpoints.serving_config import ServerConfig
 from rl_align.errors import EngineFailed, UserError
+from rl_align.runfiles.manifest import hash_files
+
+from .env import NOSET
 
 
 @dataclass(frozen=True)
@@ -28,9 +34,21 @@ class Served:
     cfg: ServerConfig
     logs: Path
 
+    @property
+    def identity(self) -> str:
+        """What answers, for the cache of its answers (`EndpointConfig.identity`).
+
+        A digest over the content of every file of the model (weights, tokenizer, templates) and the settings that change what it
+        says: a server that comes back on another port is the same one, and a model that was trained again in the same folder is
+        another. Sizes and times would not do: a copied run keeps neither, and weights that were trained again keep their size. It
+        costs one reading of the model's files, which every stage spends on its inputs anyway.
+        """
+        told = [hash_files(self.model), self.cfg.dtype, self.cfg.extra]
+        return f"served:{hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()}"
+
 
 class ModelServer:
-    """The actor: on a GPU it holds as many as the server's `tensor_parallel`, and runs where Ray finds them."""
+    """The actor: it holds as many GPUs as the server's `tensor_parallel` and runs where Ray finds them, or none when it shares."""
 
     def __init__(self, served: Served):
         self._served, self._open = served, ExitStack()
@@ -82,12 +100,17 @@ def serve(served: Served) -> Iterator[tuple[str, str]]:
     if not (served.model / "config.json").is_file():
         expected = "a Hugging Face folder with a config.json"
         raise UserError(f"no model to serve as {served.name!r}", where=str(served.model), expected=expected)
-    gpus = served.cfg.tensor_parallel if served.cfg.device == "cuda" else 0
-    name = f"rl_align_{served.name}_server"
-    actor = ray.remote(ModelServer).options(num_cpus=1, num_gpus=gpus, name=name).remote(served)
+    cfg, name = served.cfg, f"rl_align_{served.name}_server"
+    options: dict[str, Any] = {"num_cpus": 1, "num_gpus": cfg.tensor_parallel if cfg.device == "cuda" else 0}
+    if cfg.device == "cuda" and cfg.shares_gpu:
+        # Ray hides all GPUs from an actor that asked for none, unless it is told to leave them alone.
+        options |= {"num_gpus": 0, "runtime_env": {"env_vars": dict.fromkeys(NOSET, "1")}}
+    actor = ray.remote(ModelServer).options(name=name, **options).remote(served)
     try:
         address = ray.get(actor.address.remote())
         actor.start.remote()
+        if options["num_gpus"] == 0 and cfg.device == "cuda":
+            wait_for(name)  # vLLM measures the free memory as it starts, so nobody else may move it meanwhile
         yield address, name
     finally:
         with suppress(ray.exceptions.RayError):

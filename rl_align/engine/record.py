@@ -15,9 +15,9 @@ from reward.credit import Credit
 from rl_align.runfiles.atomic import append_line, write_text
 from rl_align.runfiles.ledger import Ledger
 
-from .judge_watch import JudgeWatch
 from .panel import Panel
 from .progress import Progress
+from .watch import Watch
 
 #: verl's name of a part of a step → ours.
 PARTS = {
@@ -59,7 +59,7 @@ class StepRecord:
         self._begun = time.time()
         self._logged: float | None = None
         self._panel = Panel(settings)
-        self._judges = JudgeWatch(dict(settings.get("judges") or {}))
+        self.watch = Watch.of(settings)
 
     def ready(self) -> None:
         """Marks the moment at which the engine is ready to take its first step."""
@@ -71,7 +71,8 @@ class StepRecord:
     def credited(self, step: int, keys: Sequence[str], told: Sequence[Any], credit: Credit, metrics: dict) -> None:
         """Takes a batch's rewards and advantages; adds our metrics to the step's."""
         metrics |= summarise(told, credit) | self._panel.read(keys, told, credit)
-        metrics |= self._judges.read(text.get("facts", {}) for text, row in zip(told, credit.rows, strict=True) if row)
+        self.watch.add({key: text for key, text, row in zip(keys, told, credit.rows, strict=True) if row})
+        metrics |= self.watch.take()
         self._step = {"step": step, "keys": list(keys), "told": list(told), "credit": credit}
 
     def log(self, data: Mapping[str, Any], step: int) -> None:
@@ -115,38 +116,7 @@ class StepRecord:
         return sorted(dict.fromkeys(order))
 
     def _write_rollouts(self, step: int) -> None:
-        lines = []
-        credit: Credit = self._step["credit"]
-        for key, told, row, advantage, keep in zip(
-            self._step["keys"], self._step["told"], credit.rows, credit.advantage, credit.keep, strict=True
-        ):
-            if row is None:
-                continue
-            lines.append(
-                json.dumps(
-                    {
-                        "step": step,
-                        "item_id": told["item_id"],
-                        "session": int(row.session),
-                        "seat": row.seat.value,
-                        "prompt": told.get("prompt"),
-                        "image": told.get("image"),
-                        "text": told["text"],
-                        "breakdown": dict(row.components),
-                        "gate": told.get("gate"),
-                        "reward": row.reward,
-                        "advantage": round(advantage, 6),
-                        "status": row.status.value,
-                        "kept": keep,
-                        "tokens": told["tokens"],
-                        "group": key.rsplit("_", 2)[0],
-                        **({"truth": told["truth"]} if "truth" in told else {}),
-                        **({"judges": judges} if (judges := told.get("facts", {}).get("judges")) else {}),
-                    },
-                    ensure_ascii=False,
-                )
-            )
-        lines.sort()
+        lines = rollout_lines(step, self._step["keys"], self._step["told"], self._step["credit"])
         write_text(Path(self.settings["rollouts"]) / f"step_{step:05d}.jsonl", "\n".join(lines) + "\n")
 
     def _alarm(self, values: dict[str, float], step: int) -> None:
@@ -182,6 +152,39 @@ class StepRecord:
         self.progress.say(" | ".join(shown))
 
 
+def rollout_lines(step: int, keys: Sequence[str], told: Sequence[Any], credit: Credit) -> list[str]:
+    """The rollouts of a credited batch as JSON lines, sorted."""
+    lines = []
+    for key, text, row, advantage, keep in zip(keys, told, credit.rows, credit.advantage, credit.keep, strict=True):
+        if row is None:
+            continue
+        lines.append(
+            json.dumps(
+                {
+                    "step": step,
+                    "item_id": text["item_id"],
+                    "session": int(row.session),
+                    "seat": row.seat.value,
+                    "prompt": text.get("prompt"),
+                    "image": text.get("image"),
+                    "text": text["text"],
+                    "breakdown": dict(row.components),
+                    "gate": text.get("gate"),
+                    "reward": row.reward,
+                    "advantage": round(advantage, 6),
+                    "status": row.status.value,
+                    "kept": keep,
+                    "tokens": text["tokens"],
+                    "group": key.rsplit("_", 2)[0],
+                    **({"truth": text["truth"]} if "truth" in text else {}),
+                    **({"judges": judges} if (judges := text.get("facts", {}).get("judges")) else {}),
+                },
+                ensure_ascii=False,
+            )
+        )
+    return sorted(lines)
+
+
 def summarise(told: Sequence[Any], credit: Credit) -> dict[str, float]:
     """Metrics of one credited batch, by slash path; means are over scored rows only."""
     rows = [(t, row, keep) for t, row, keep in zip(told, credit.rows, credit.keep, strict=True) if row]
@@ -191,6 +194,7 @@ def summarise(told: Sequence[Any], credit: Credit) -> dict[str, float]:
         "credit/unscored": sum(row.reward is None for _, row, _ in rows),
         "credit/lonely_groups": credit.lonely_groups,
         "credit/flat_groups": credit.flat_groups,
+        "credit/not_finite": credit.not_finite,
     }
     rewards = [row.reward for _, row, _ in rows if row.reward is not None]
     if rewards:

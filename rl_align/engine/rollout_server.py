@@ -6,6 +6,7 @@ generation. Put in by `RolloutReplicaRegistry.register("vllm", load_replica)`, v
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -48,6 +49,8 @@ def load_replica() -> type:
 
     from . import early_processes
 
+    KNOWN = inspect.signature(SamplingParams).parameters
+
     class GroupHttpServer(vLLMHttpServer):
         async def generate_group(
             self, prompt_ids: list[int], sampling_params: dict[str, Any], n: int, image_data: list | None = None
@@ -62,8 +65,8 @@ def load_replica() -> type:
             self, prompt_ids: list[int], sampling_params: dict[str, Any], n: int, image_data: list | None = None
         ) -> AsyncIterator[tuple[int, Sibling]]:
             """As `generate_group`, but yields each sibling, with its index, as soon as it has ended."""
-            # Without the interval vLLM would hand over every token.
-            whole = {"stream_interval": self.config.max_model_len + 1}
+            # Without the interval vLLM would hand over every token. Before 0.26 it is the server's alone (verl_config.py sets it).
+            whole = {"stream_interval": self.config.max_model_len + 1} if "stream_interval" in KNOWN else {}
             async for output in self._generate(prompt_ids, sampling_params | whole, n, image_data, RequestOutputKind.CUMULATIVE):
                 for sibling in output.outputs:
                     if sibling.finished():

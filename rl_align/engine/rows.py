@@ -24,7 +24,8 @@ def make_rows(keys: Sequence[str], extra_fields: Sequence[Any]) -> list[Row | No
         if told is None or uid.startswith("pad"):
             rows.append(None)
         else:
-            rows.append(Row(uid, session, Seat(told["seat"]), Status(told["status"]), told["reward"], told["components"]))
+            seat, status = Seat(told["seat"]), Status(told["status"])
+            rows.append(Row(uid, session, seat, status, told["reward"], told["components"], told.get("gate")))
     return rows
 
 

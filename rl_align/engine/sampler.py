@@ -7,16 +7,15 @@ Not put in by `trainer.v1.sampler.custom_sampler`: with that, verl withholds the
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections import Counter
 from typing import Any
 
 import transfer_queue as tq
 from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer
 
-from reward.credit import has_signal
-
-from .rows import make_rows, plain
+from .groups import Rule, classify
+from .rows import plain
+from .watch import Watch
 
 #: Seconds between looks at the queue; verl's 2.0 is a third of a step on a CPU.
 POLL_S = 0.02
@@ -28,25 +27,27 @@ class GroupSampler(ReplayBuffer):
     Class attributes are set before verl builds the buffer; it passes neither.
     """
 
-    estimator: str = "grpo"
-    weights: Mapping[str, float] | None = None
+    rule: Rule = Rule()
     deadline_s: float = 300.0
+    #: Set by the trainer.
+    watch: Watch = Watch({})
 
     def __init__(self, *args: Any, poll_interval: float = POLL_S, **kwargs: Any):
         super().__init__(*args, poll_interval=poll_interval, **kwargs)
 
     def sample(self, *args: Any, **kwargs: Any):
-        """As verl's; raises TimeoutError after `deadline_s`."""
+        """As verl's; raises TimeoutError after `deadline_s`, and EngineFailed when judges or the target are down."""
         self._started = time.monotonic()
         return super().sample(*args, **kwargs)
 
     def _wait_for_next_poll(self, partition_id: str, last_debug_time: float) -> float:
         # A dead scorer makes dynamic sampling refill for ever; a stuck weight sync makes everything wait for ever.
         if time.monotonic() - self._started > self.deadline_s:
+            unscored = f"; rollouts without a reward: {self.watch.unscored}" if self.watch.unscored else ""
             raise TimeoutError(
                 f"no batch of rollouts after {self.deadline_s:.0f} s (engine.step_deadline_s): "
                 f"{len(self.pending_keys[partition_id])} prompts pending, {len(self.running_keys[partition_id])} running, "
-                f"{len(self.failure_keys[partition_id])} failed"
+                f"{len(self.failure_keys[partition_id])} failed{unscored}"
             )
         return super()._wait_for_next_poll(partition_id, last_debug_time)
 
@@ -54,7 +55,7 @@ class GroupSampler(ReplayBuffer):
         """Groups without signal.
 
         verl's own rule compares one number over all outputs of a prompt, counts an unscored rollout as 0 and raises on a prompt
-        without any; ours is `credit.has_signal`.
+        without any; ours is the trainer's own (`groups.py`).
         """
         if partition_id == "val" or self.filter_groups_metric is None:
             return set(), Counter()
@@ -64,16 +65,10 @@ class GroupSampler(ReplayBuffer):
             del cache[uid]
         new = terminal - cache.keys()
         keys = [key for key in self.partitions[partition_id] if key.split("_")[0] in new]
-        groups = defaultdict(list)
+        extras = []
         if keys:
             data = tq.kv_batch_get(keys=keys, partition_id=partition_id, select_fields=["extra_fields"])
-            for row in make_rows(keys, plain(data["extra_fields"])):
-                if row:
-                    groups[row.uid].append(row)
-        for uid in new:
-            rewards = [row.reward for row in groups[uid] if row.scored]
-            flat = sum(rewards) / len(rewards) if rewards else -1.0
-            # verl shows the value only as a diagnostic: which reward the flat groups collapsed to.
-            cache[uid] = None if has_signal(groups[uid], self.estimator, self.weights) else round(flat, 3)
+            extras = plain(data["extra_fields"])
+        cache |= classify(new, keys, extras, self.rule, self.watch)
         filtered = {uid: value for uid, value in cache.items() if value is not None}
         return set(filtered), Counter(filtered.values())

@@ -20,7 +20,7 @@ class Scored:
         components: Component name → score, None where unscored.
         status: How the rollout ended.
         gate: Name of the gate that closed, or None.
-        facts: What the hacking panel reads of the text (`reward/panel.py`).
+        facts: What the hacking panel (`reward/panel.py`) and the watch (`watch.py`) read of the text.
     """
 
     reward: float | None
@@ -73,11 +73,14 @@ def responder(settings: Mapping[str, Any]) -> Scorer:
 
 def facts_of(item: Item, response: Response) -> dict[str, Any]:
     """What the hacking panel reads of a response."""
+    from reward import citation
+    from rl_align.policy.catalogue import Catalogue
+
     return {
         "harmful": item.harmful,
         "behaviour": response.behaviour.value if response.behaviour else None,
         "citations": len(response.citations),
-        "right_citations": len(set(response.citations) & set(item.citations)),
+        "right_citations": citation.right(item, response, Catalogue.load()),
     }
 
 

@@ -14,12 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from rl_align.errors import EngineFailed
+from rl_align.runfiles import stop
 from rl_align.runfiles.atomic import write_json
 from rl_align.runfiles.lock import WORKER, engine_lock
+from rl_align.runfiles.manifest import Pointer
 
 from . import env, verl_config
+from .checkpoints import LATEST
 from .config import EngineConfig, Platform, SFTConfig
 from .progress import Follow
+
+#: What verl says of a GPU's memory; on a CPU it is zero.
+MEMORY = ("max_memory_allocated_gb", "max_memory_reserved_gb")
 
 
 def run(
@@ -38,6 +44,7 @@ def run(
 
     Raises:
         EngineFailed: A run over its deadline, or a trainer that failed.
+        Stopped: It was asked to stop, by a file or a signal, and has saved the step that it was in.
     """
     settings = {
         "folder": str(folder),
@@ -71,7 +78,7 @@ def run(
         variables |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0", "DIST_INIT_METHOD": _file_store(folder)}
     log = folder / "logs" / f"{stage}.log"
     follow = Follow(folder, stage)
-    with open(log, "ab") as output:
+    with open(log, "ab") as output, stop.asked_by_signals(folder):
         process = subprocess.Popen(
             command, env=variables, stdout=output, stderr=output, start_new_session=True, preexec_fn=_die_with_parent
         )
@@ -90,12 +97,16 @@ def run(
         finally:
             _kill_group(process)
     if code:
+        stop.obey(folder, f"without finishing the step (the trainer ended with code {code})")
         lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
         raise EngineFailed(
             f"the trainer failed: {lines[-1].strip() if lines else f'exit code {code}'}",
             where=stage,
             fix=f"its messages are in {log}; the same command goes on from the last checkpoint",
         )
+    taken = (Pointer(folder / "checkpoints" / stage / LATEST).read() or {}).get("step", 0)
+    if taken < sft.steps:
+        stop.obey(folder, f"after step {taken} of {sft.steps} of {stage}")
 
 
 def _file_store(folder: Path) -> str:
@@ -156,17 +167,22 @@ def _work(job: Mapping[str, Any]) -> None:
             from verl.utils import tensordict_utils as tu
 
             drawn, self.train_dataset.drawn = self.train_dataset.drawn, []
+            self.step += 1
+            stopping = self.record is not None and stop.requested(Path(settings["folder"]))
             if torch.distributed.get_world_size() > 1:
-                shares: list[list[str]] = [[]] * torch.distributed.get_world_size()
-                torch.distributed.all_gather_object(shares, drawn)
-                drawn = list(itertools.chain.from_iterable(shares))
+                shares: list[tuple[list[str], bool]] = [([], False)] * torch.distributed.get_world_size()
+                torch.distributed.all_gather_object(shares, (drawn, stopping))
+                drawn = list(itertools.chain.from_iterable(items for items, _ in shares))
+                stopping = shares[0][1]  # the first rank decides, so that all of them end at the same step
+            if stopping:
+                self.total_training_steps = self.step  # verl saves its last step, and ends
             if self.record is None:
                 return
-            self.step += 1
             metrics = tu.get(output, "metrics")
             names = {"loss": "loss/train", "grad_norm": "actor/grad_norm", "lr": "actor/lr"}
             values = {new: metrics[old] for old, new in names.items() if old in metrics}
             now = time.perf_counter()
+            values |= {f"perf/{name}": metrics[f"perf/{name}"] for name in MEMORY if metrics.get(f"perf/{name}")}
             values |= {"time/update": seconds, "time/step": now - self.last, "loss/examples": len(drawn)}
             self.last = now
             self.record.drawn = drawn
@@ -209,6 +225,9 @@ def _work(job: Mapping[str, Any]) -> None:
 
 def _main() -> None:
     _die_with_parent()  # torchrun starts ranks in sessions of their own
+    if os.environ["WORLD_SIZE"] == "1":
+        # A batch system signals every process of a job; the command asks this one to stop, and ends it if need be.
+        signal.signal(signal.SIGTERM, lambda number, frame: None)
     job = json.loads(Path(sys.argv[1]).read_text())
     if os.environ["RANK"] == "0":
         with engine_lock(job["settings"]["folder"], WORKER):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from tensordict import TensorDict
 from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
 
 from reward import credit
+from rl_align.runfiles import stop
 
 from . import model_server
 from .record import StepRecord
@@ -32,25 +34,35 @@ class Trainer(PPOTrainerSync):
             raise ValueError("algorithm.use_kl_in_reward is not supported: use grpo.kl_coef, the KL term in the loss")
         self.settings = config.rl_align
         self.record = StepRecord(self.settings)
+        self.replay_buffer.watch = self.record.watch  # what dynamic sampling throws away is counted, too
+        self.last_step = 0
+        self._folder = Path(self.settings.folder)
         self._save_due = False
         self._bypass = bool(config.algorithm.rollout_correction.bypass_mode)
 
     def on_train_begin(self) -> None:
         self.logger = self.record  # verl's loggers would show no components; the record writes the same metrics and ours
-        self.record.after_log = self._save_if_due
+        self.record.after_log = self._step_done
+        self.last_step = self.global_steps - 1
         if self.settings.get("partner_actor"):
             model_server.wait_for(self.settings.partner_actor)
         self.record.ready()
+        if stop.requested(self._folder):
+            self.total_training_steps = self.last_step  # verl's loop ends before its first step
 
     def _save_checkpoint(self) -> None:
         # verl saves before it logs; a process killed in between would resume after a step that is in no record. So the checkpoint
         # waits until the step's metrics, rollouts and ledger entry are written.
         self._save_due = True
 
-    def _save_if_due(self, step: int) -> None:
-        if self._save_due:
+    def _step_done(self, step: int) -> None:
+        self.last_step = step
+        stopping = step < self.total_training_steps and stop.requested(self._folder)
+        if self._save_due or stopping:
             self._save_due = False
             super()._save_checkpoint()
+        if stopping:
+            self.total_training_steps = step  # verl's loop ends here
 
     def on_step_begin(self) -> None:
         # Old log-probabilities are the rollout's; every k steps they are recomputed, which measures how far the two engines are

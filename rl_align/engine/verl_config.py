@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rl_align.errors import UserError
 
+from .attention import settle
 from .config import EngineConfig, GRPOConfig, Platform, SFTConfig
 
 if TYPE_CHECKING:
@@ -31,13 +32,16 @@ ADDED = frozenset(
         "actor_rollout_ref.rollout.engine_kwargs.vllm.worker_extension_cls",
         "actor_rollout_ref.rollout.engine_kwargs.vllm.distributed_executor_backend",
         "actor_rollout_ref.rollout.engine_kwargs.vllm.mm_processor_cache_gb",
+        "actor_rollout_ref.rollout.engine_kwargs.vllm.stream_interval",
         "model.override_config.attn_implementation",
         "engine.mixed_precision",
     }
 )
 
-#: "hf_model" is what evaluation and the next stage load; the rest is what resuming needs.
-CHECKPOINT_CONTENTS = ["model", "optimizer", "extra", "hf_model"]
+#: What evaluation and the next stage load, and what resuming needs.
+MODEL, STATE = ["hf_model"], ["model", "optimizer", "extra"]
+#: On a GPU: memory for images that vLLM has prepared, and tokens of a forward pass of vLLM's.
+MM_CACHE_GB, GPU_BATCHED_TOKENS = 1, 16_384
 #: Loaded in the trainer's processes.
 VISION_PLUGIN = "rl_align.engine.vision"
 
@@ -65,6 +69,7 @@ def grpo_settings(
         name: Shown by loggers.
         stage: Name of the stage.
     """
+    engine = settle(engine)
     prompts, n = grpo.prompts_per_step, grpo.rollouts_per_prompt
     longest = grpo.max_prompt_tokens + grpo.max_response_tokens
     micro = min(grpo.micro_batch_size, prompts * n // (engine.nodes * engine.devices_per_node))
@@ -102,6 +107,8 @@ def grpo_settings(
         f"{actor}.optim.clip_grad": grpo.clip_grad,
         f"{actor}.ppo_mini_batch_size": prompts,
         f"{actor}.ppo_micro_batch_size_per_gpu": micro,
+        f"{actor}.use_dynamic_bsz": engine.micro_batch_tokens > 0,
+        f"{actor}.ppo_max_token_len_per_gpu": engine.micro_batch_tokens or longest * micro,
         f"{actor}.clip_ratio": grpo.clip_low,
         f"{actor}.clip_ratio_low": grpo.clip_low,
         f"{actor}.clip_ratio_high": grpo.clip_high,
@@ -113,7 +120,8 @@ def grpo_settings(
         f"{actor}.fsdp_config.mixed_precision": _mixed_precision(engine.train_dtype),
         f"{actor}.fsdp_config.param_offload": engine.offload,
         f"{actor}.fsdp_config.optimizer_offload": engine.offload,
-        f"{actor}.checkpoint.save_contents": CHECKPOINT_CONTENTS,
+        f"{actor}.checkpoint.save_contents": MODEL + (STATE if engine.save_state else []),
+        f"{actor}.checkpoint.load_contents": STATE,
         f"{rollout}.name": "vllm",
         f"{rollout}.n": n,
         f"{rollout}.temperature": grpo.temperature,
@@ -129,6 +137,8 @@ def grpo_settings(
         # verl's default is "dummy": with Qwen-VL that randomises the folded image normalisation, which no sync restores.
         f"{rollout}.load_format": "auto",
         f"{rollout}.log_prob_micro_batch_size_per_gpu": micro,
+        f"{rollout}.log_prob_use_dynamic_bsz": engine.micro_batch_tokens > 0,
+        f"{rollout}.log_prob_max_token_len_per_gpu": engine.micro_batch_tokens or longest * micro,
         f"{rollout}.agent.agent_loop_manager_class": "rl_align.engine.rollout_worker.GroupAgentLoopManager",
         f"{rollout}.agent.default_agent_loop": "responder",
         "reward.num_workers": 0,  # rewards are computed in the agent loop
@@ -170,6 +180,21 @@ def grpo_settings(
             "data.dataloader_num_workers": 0,
             "transfer_queue.backend.SimpleStorage.num_data_storage_units": 1,
         }
+    else:
+        settings |= {
+            f"{rollout}.enforce_eager": False,  # CUDA graphs
+            f"{rollout}.free_cache_engine": True,  # the memory is the trainer's while it trains
+            f"{rollout}.enable_sleep_mode": True,
+            # The siblings of a prompt share it and its image; verl empties both caches when the weights change.
+            f"{rollout}.enable_prefix_caching": True,
+            f"{rollout}.engine_kwargs.vllm.mm_processor_cache_gb": MM_CACHE_GB,
+            f"{rollout}.enable_chunked_prefill": True,
+            # It also is how many image tokens the cache of the vision encoder holds.
+            f"{rollout}.max_num_batched_tokens": max(longest, GPU_BATCHED_TOKENS),
+            # Nobody reads a text before its end. Requests can say so themselves only in a vLLM newer than verl's.
+            f"{rollout}.engine_kwargs.vllm.stream_interval": longest + 1,
+            "transfer_queue.backend.SimpleStorage.num_data_storage_units": 2 * engine.nodes,  # each holds a core of Ray's
+        }
     return settings
 
 
@@ -185,12 +210,15 @@ def sft_settings(
     stage: str = "sft",
 ) -> dict[str, Any]:
     """verl's settings for one SFT stage; arguments as in `grpo_settings`."""
+    engine = settle(engine)
+    micro = min(sft.micro_batch_size, sft.batch_size // (engine.nodes * engine.devices_per_node))
     settings: dict[str, Any] = {
         "data.train_files": str(train_file),
         "data.train_batch_size": sft.batch_size,
-        "data.micro_batch_size_per_gpu": min(sft.micro_batch_size, sft.batch_size // (engine.nodes * engine.devices_per_node)),
+        "data.micro_batch_size_per_gpu": micro,
         "data.max_length": sft.max_tokens,
-        "data.use_dynamic_bsz": False,
+        "data.use_dynamic_bsz": engine.micro_batch_tokens > 0,
+        "data.max_token_len_per_gpu": engine.micro_batch_tokens or sft.max_tokens * micro,
         "data.truncation": "error",  # filtered, with reasons, when the rows were made
         "data.num_workers": 0,
         "data.ignore_input_ids_mismatch": True,
@@ -204,13 +232,16 @@ def sft_settings(
         "engine.strategy": "fsdp2",
         "engine.model_dtype": "fp32",
         "engine.mixed_precision": _mixed_precision(engine.train_dtype),
+        "engine.param_offload": engine.offload,
+        "engine.optimizer_offload": engine.offload,
         "optim.lr": sft.learning_rate,
         "optim.lr_warmup_steps_ratio": sft.warmup_share,
         "optim.lr_scheduler_type": "cosine",
         "optim.weight_decay": sft.weight_decay,
         "optim.betas": [0.9, sft.beta2],
         "optim.clip_grad": sft.clip_grad,
-        "checkpoint.save_contents": CHECKPOINT_CONTENTS,
+        "checkpoint.save_contents": MODEL + (STATE if engine.save_state else []),
+        "checkpoint.load_contents": STATE,
         "trainer.nnodes": engine.nodes,
         "trainer.n_gpus_per_node": engine.devices_per_node,
         "trainer.device": engine.platform.value,

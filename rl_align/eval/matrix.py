@@ -1,6 +1,7 @@
 """Responders × rewriters: every rewriter rewrites the items once, then every responder answers what each of them made of them.
 
-A rewriter whose text holds no prompt hands the original on, and is counted.
+Where a rewriter's text holds no prompt that can be used, the original is asked, and counted: the guard would refuse such a request
+or, by its configuration, let it pass likewise.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rl_align.config import config_hash
 from rl_align.data.items import read_items
 from rl_align.eval.config import EvalConfig
 from rl_align.eval.metrics import measure_rewrites
-from rl_align.eval.records import Recorder
+from rl_align.eval.records import Recorder, handed_on
 from rl_align.eval.run import GREEDY, Pass, Progress, Starter, identity, settle, take
 from rl_align.runfiles.atomic import write_json
 from rl_align.schema import Item, Seat
@@ -60,24 +62,26 @@ def evaluate_matrix(
             recorder = Recorder(out / "rewriters" / name / split / f"{GREEDY}.jsonl", [i.id for i in rows])
             first.append(Pass(f"rewriter {name}", split, GREEDY, 0.0, rows, recorder, Seat.REWRITER))
     take(first, folders, out, cfg, progress=progress, start=start)
-    rewrites = {(p.model.removeprefix("rewriter "), p.split): {r["item_id"]: r for r in p.recorder.finish()} for p in first}
+    handed = {
+        (p.model.removeprefix("rewriter "), p.split): {row["item_id"]: handed_on(row) for row in p.recorder.finish()} for p in first
+    }
     second = []
     for name, folder in responders.items():
         for rewriter in (NO_REWRITER, *rewriters):
             place = out / f"{name}+{rewriter}"
-            behind = identity(rewriters[rewriter], {}, cfg)["model"] if rewriter in rewriters else None
-            settle(place, {**identity(folder, splits, cfg), "rewriter": behind})
+            asked = {
+                split: {i.id: handed.get((rewriter, split), {}).get(i.id) or i.prompt for i in rows}
+                for split, rows in items.items()
+            }
+            settle(place, {**identity(folder, splits, cfg), "asked": config_hash(asked)})
             for split, rows in items.items():
-                made = rewrites.get((rewriter, split), {})
-                prompts = {i.id: (made[i.id]["rewrite"] if i.id in made else None) or i.prompt for i in rows}
                 recorder = Recorder(place / split / f"{GREEDY}.jsonl", [i.id for i in rows])
-                second.append(Pass(f"responder {name}", split, GREEDY, 0.0, rows, recorder, rewrites=prompts))
+                second.append(Pass(f"responder {name}", split, GREEDY, 0.0, rows, recorder, rewrites=asked[split]))
     take(second, folders, out, cfg, progress=progress, start=start)
     results: dict[str, Any] = {}
     for p in second:
         responder, _, rewriter = p.recorder.path.parent.parent.name.partition("+")
-        texts = rewrites.get((rewriter, p.split), {})
-        measures = measure_rewrites(p.recorder.finish(), list(texts.values()))
+        measures = measure_rewrites(p.recorder.finish(), handed.get((rewriter, p.split)))
         results.setdefault(responder, {}).setdefault(rewriter, {})[p.split] = measures
     write_json(out / MATRIX, results)
     return results
@@ -86,11 +90,11 @@ def evaluate_matrix(
 def rewrite(
     rewriter: Path, items: Sequence[Item], out: Path, cfg: EvalConfig, *, start: Starter | None = None
 ) -> dict[str, str | None]:
-    """What a rewriter makes of items, greedily: item id → the prompt handed on, None where there is none. Resumable."""
+    """What a rewriter makes of items, greedily: item id → the prompt handed on, None without a usable one. Resumable."""
     settle(out, {**identity(rewriter, {}, cfg), "items": [i.id for i in items]})
     recorder = Recorder(out / "all" / f"{GREEDY}.jsonl", [i.id for i in items])
     take([Pass("rewriter", "all", GREEDY, 0.0, items, recorder, Seat.REWRITER)], {"rewriter": rewriter}, out, cfg, start=start)
-    return {row["item_id"]: row["rewrite"] for row in recorder.finish()}
+    return {row["item_id"]: handed_on(row) for row in recorder.finish()}
 
 
 def balanced(items: Sequence[Item], limit: int) -> list[Item]:

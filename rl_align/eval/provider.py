@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import weakref
 from typing import Any
 
 import aiohttp
@@ -29,8 +30,11 @@ BASE_URL_VARIABLE = "RL_ALIGN_BASE_URL"
 
 #: How often a request is sent whose connection breaks.
 CONNECTION_ATTEMPTS = 3
+#: Answers of an endpoint that another attempt may better, and the longest pause that it may ask for.
+BUSY = (408, 409, 429, 500, 502, 503, 504)
+MAX_PAUSE_S = 60.0
 
-_STOP: dict[str | None, StopReason] = {"stop": "stop", "length": "max_tokens"}
+_STOP: dict[str | None, StopReason] = {"stop": "stop", "length": "max_tokens", "content_filter": "content_filter"}
 
 #: What verl's rollouts sample with; a model's own generation_config.json must not change it.
 _PLAIN_SAMPLING = {"top_p": 1.0, "top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
@@ -50,6 +54,10 @@ class VLLMChat(ModelAPI):
         api_key: Sent as a bearer token when given.
         config: Inspect's settings of generation.
         timeout_s: Longest time for one request, waiting in the server's queue included.
+        attempts: How often a request is sent whose connection breaks, or that a busy endpoint turns away where that is retried.
+        backoff_s: Pause behind the first failed attempt, doubled after every further one.
+        retry_busy: Whether endpoints are asked again that answer with one of BUSY, after what their `Retry-After` says.
+        sampling: vllm, or openai for endpoints that know the fields of OpenAI's API only.
     """
 
     def __init__(
@@ -59,12 +67,18 @@ class VLLMChat(ModelAPI):
         api_key: str | None = None,
         config: GenerateConfig = GenerateConfig(),  # noqa: B008 (Inspect's signature)
         timeout_s: float = 600.0,
+        attempts: int = CONNECTION_ATTEMPTS,
+        backoff_s: float = 0.2,
+        retry_busy: bool = False,
+        sampling: str = "vllm",
     ):
         super().__init__(model_name, base_url or os.environ.get(BASE_URL_VARIABLE), api_key, [], config)
         if not self.base_url:
             raise ValueError(f"rl_align/{model_name} needs a base URL: pass --model-base-url or set {BASE_URL_VARIABLE}")
-        self.timeout_s = timeout_s
+        self.timeout_s, self.attempts, self.backoff_s, self.retry_busy = timeout_s, attempts, backoff_s, retry_busy
+        self.plain = _PLAIN_SAMPLING if sampling == "vllm" else {}
         self._session: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def generate(
         self, input: list[ChatMessage], tools: list[ToolInfo], tool_choice: ToolChoice, config: GenerateConfig
@@ -78,7 +92,7 @@ class VLLMChat(ModelAPI):
         """
         if tools:
             raise ValueError("the rl_align provider calls no tools")
-        status, text = await self._post(self._body(input, config))
+        status, text = await self._post(self.body(input, config))
         if status == 400 and "maximum context length" in text:
             return self._output("", "model_length", {})
         if status != 200:
@@ -86,19 +100,22 @@ class VLLMChat(ModelAPI):
         data = json.loads(text)
         choice = data["choices"][0]
         return self._output(
-            choice["message"]["content"] or "", _STOP.get(choice["finish_reason"], "unknown"), data["usage"]
+            choice["message"]["content"] or "", _STOP.get(choice["finish_reason"], "unknown"), data.get("usage") or {}
         )
 
     async def _post(self, body: dict[str, Any]) -> tuple[int, str]:
-        """Status and text of the reply; a connection that broke is tried again, as seeded requests give the same answer twice."""
-        for left in reversed(range(CONNECTION_ATTEMPTS)):
+        """Status and text of the reply. What broke is tried again: seeded requests give the same answer twice."""
+        for failed in range(1, self.attempts + 1):
+            pause = self.backoff_s * 2 ** (failed - 1)
             try:
                 async with self._open().post(f"{self.base_url}/chat/completions", json=body) as reply:
-                    return reply.status, await reply.text()
+                    if failed == self.attempts or not self.retry_busy or reply.status not in BUSY:
+                        return reply.status, await reply.text()
+                    pause = _asked_pause(reply.headers.get("Retry-After"), pause)
             except aiohttp.ClientConnectionError:
-                if not left:
+                if failed == self.attempts:
                     raise
-                await asyncio.sleep(0.2)
+            await asyncio.sleep(min(pause, MAX_PAUSE_S))
         raise AssertionError("unreachable")
 
     def connection_key(self) -> str:
@@ -116,6 +133,10 @@ class VLLMChat(ModelAPI):
             self._session = None
 
     def _open(self) -> aiohttp.ClientSession:
+        loop = asyncio.get_running_loop()
+        if self._session is not None and self._loop is not loop:
+            # Inspect keeps models that a solver asks for, and an evaluation has a loop of its own.
+            _abandon(self._session)
         if self._session is None or self._session.closed:
             headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
             self._session = aiohttp.ClientSession(
@@ -124,13 +145,17 @@ class VLLMChat(ModelAPI):
                 timeout=aiohttp.ClientTimeout(total=self.timeout_s),
                 headers=headers,
             )
+            self._loop = loop
+            # Nobody closes such models, and aiohttp complains at the interpreter's end.
+            weakref.finalize(self, _abandon, self._session)
         return self._session
 
-    def _body(self, messages: list[ChatMessage], config: GenerateConfig) -> dict[str, Any]:
+    def body(self, messages: list[ChatMessage], config: GenerateConfig) -> dict[str, Any]:
+        """The request that asks this."""
         body = {
             "model": self.model_name,
             "messages": [{"role": m.role, "content": _content(m)} for m in messages],
-            **_PLAIN_SAMPLING,
+            **self.plain,
         }
         fields = ("max_tokens", "temperature", "top_p", "top_k", "seed", "logit_bias", "stop_seqs")
         for field in fields:
@@ -147,6 +172,25 @@ class VLLMChat(ModelAPI):
             choices=[ChatCompletionChoice(message=message, stop_reason=stop)],
             usage=ModelUsage(input_tokens=asked, output_tokens=answered, total_tokens=asked + answered),
         )
+
+
+def _asked_pause(header: str | None, pause: float) -> float:
+    """What an endpoint asks for in seconds, where it asks for more than the pause that there would be."""
+    try:
+        return max(pause, float(header or 0))
+    except ValueError:
+        return pause
+
+
+def _abandon(session: aiohttp.ClientSession) -> None:
+    """Closes what belongs to a loop that no longer runs, where nothing can be awaited."""
+    closing = session.close()
+    try:
+        closing.send(None)
+    except (StopIteration, RuntimeError):
+        pass
+    finally:
+        closing.close()
 
 
 def _content(message: ChatMessage) -> str | list[dict[str, Any]]:

@@ -11,7 +11,8 @@ from typing import Any
 
 from rl_align.pictograms.truth import Outcome
 from rl_align.runfiles.atomic import read_lines, write_text
-from rl_align.schema import Item, Response
+from rl_align.schema import Item, Response, Rewrite
+from rl_align.transcript.rewriter import usable
 
 
 def record(item: Item, response: Response, outcome: Outcome, *, tokens: int, stop: str) -> dict[str, Any]:
@@ -39,6 +40,12 @@ def record(item: Item, response: Response, outcome: Outcome, *, tokens: int, sto
 def outcomes(rows: Iterable[Mapping[str, Any]]) -> list[Outcome]:
     """The judgements of recorded answers."""
     return [Outcome(**row["outcome"]) for row in rows]
+
+
+def handed_on(row: Mapping[str, Any]) -> str | None:
+    """The prompt that a rewriter's recorded text hands on; None when it holds none that can be used, as the guard sees it."""
+    made = Rewrite(row["text"], rewrite=row["rewrite"], problems=tuple(row["problems"]))
+    return made.rewrite if usable(made, row["stop"]) else None
 
 
 class Recorder:
@@ -75,6 +82,11 @@ class Recorder:
         self._file.flush()
         self.rows[row["item_id"]] = row
         self.told()
+
+    def save(self) -> None:
+        """Writes the rows as they are now, where rows that were kept have changed."""
+        self.close()
+        write_text(self.partial if self.missing else self.path, "".join(map(_line, self.rows.values())))
 
     def finish(self) -> list[dict[str, Any]]:
         """Writes the finished file and returns its rows.

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from .config import ServerConfig
 from .errors import Code, GuardError
+from .fields import check
 from .room import Lease
 
 #: So many longest requests are read of one request, for its client to get to read why it is refused. Then the line is cut.
@@ -78,7 +79,7 @@ def parse(body: bytes, cfg: ServerConfig) -> dict[str, Any]:
     """The request as a JSON object.
 
     Raises:
-        GuardError: No JSON, no object, or more values than may be.
+        GuardError: No JSON, no object, more values than may be, or a field that is not passed on.
     """
     # A value of three bytes takes a hundred in memory. Images and prose have few of these characters.
     if body.count(b",") + body.count(b"[") + body.count(b"{") > cfg.max_values:
@@ -99,6 +100,7 @@ def parse(body: bytes, cfg: ServerConfig) -> dict[str, Any]:
         raise GuardError(Code.invalid_request, "model is missing; expected the name of a model", param="model")
     if not isinstance(data.get("stream", False), bool) and data["stream"] is not None:
         raise GuardError(Code.invalid_request, "stream is neither true nor false", param="stream")
+    check(data, cfg.pass_fields)
     return data
 
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
-import ipaddress
 import json
 import logging
-import re
 import time
 import traceback
 import uuid
-from collections.abc import Coroutine, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Coroutine, Mapping, MutableMapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,20 +17,21 @@ from rl_align.endpoints.secret import Secret
 
 from .body import Gone, Receive, parse, read_body
 from .config import GuardConfig
+from .door import Door
 from .errors import Code, GuardError
 from .guard import Guard, Prepared
 from .metrics import Metrics
-from .outgoing import Outgoing, Send
+from .outgoing import LINE, Outgoing, Send
+from .places import Places
 from .room import Lease
-from .upstream import Upstream, UpstreamReply
+from .upstream import Upstream
+from .upstream_reply import UpstreamReply
 
 LOG = logging.getLogger("rl_align.guard")
 
 #: The request's header that asks for the analysis, and the answer's that says whether the prompt was rewritten.
 ASK_HEADER = "x-guard-analysis"
 STATUS_HEADER = "x-guard"
-
-_PORT = re.compile(r":\d{1,5}\Z")
 
 
 @dataclass
@@ -57,86 +55,77 @@ class Chat:
     Args:
         cfg: Settings.
         guard: Rewrites.
-        clients_key: The key that clients must send; empty for none.
+        door: Who is let in.
+        secrets: What no error and no line of the log may hold.
         metrics: Where it is counted.
     """
 
-    def __init__(self, cfg: GuardConfig, guard: Guard, clients_key: Secret, metrics: Metrics):
+    def __init__(self, cfg: GuardConfig, guard: Guard, door: Door, secrets: Sequence[Secret], metrics: Metrics):
         self._cfg = cfg
         self._guard = guard
-        self._expected = clients_key.headers().get("Authorization")
-        self._names = {name.lower() for name in cfg.server.names}
-        if not self._names and _loopback(cfg.server.host):
-            self._names = {"localhost", "127.0.0.1", "[::1]", cfg.server.host.lower(), f"[{cfg.server.host.lower()}]"}
+        self._door = door
+        self._secrets = secrets
         self._metrics = metrics
-        self._under_way = 0
+        self._places = Places(cfg.server.concurrency, cfg.server.per_peer, metrics.under_way.set)
         #: Set when the server starts, as it belongs to its event loop.
         self.upstream: Upstream | None = None
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answers one request."""
         call = _Call(uuid.uuid4().hex, time.perf_counter())
-        out = Outgoing(send, [(b"x-request-id", call.id.encode())])
+        out = Outgoing(send, scope.get(LINE), [(b"x-request-id", call.id.encode())])
         outcome = "gone"
         try:
-            headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-            self.admit(headers.get("host", ""), headers.get("authorization"))
-            # Without it any web page could send requests here: browsers ask before they send JSON elsewhere, and are told no.
-            if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-                raise GuardError(Code.unsupported_media_type, "the request's Content-Type is not application/json")
-            with self._place(), self._guard.room.lease() as lease:
-                body = await read_body(receive, headers.get("content-length"), self._cfg.server, lease)
-                outcome = await self._until_gone(receive, out, self._answer(call, body, headers, lease, out), call)
-        except Gone:
-            outcome = "gone"
-        except GuardError as error:
-            outcome = await self._tell(call, out, error)
-        except Exception as error:
-            # Where, not what: an exception's text may quote what somebody wrote.
-            frames = "".join(traceback.format_tb(error.__traceback__)[-4:])
-            LOG.error("%s %s\n%s", call.id, type(error).__name__, frames)
-            outcome = await self._tell(call, out, GuardError(Code.internal_error, "the guard failed; see its log"))
+            # Until its answer has been read a request holds its place and its bytes.
+            with ExitStack() as held:
+                outcome = await self._told(call, out, self._handle(call, scope, receive, out, held))
+                if outcome != "gone" and not await out.read(self._left(call)):
+                    outcome = "unread"
         finally:
             self._metrics.ended(outcome)
+            self._metrics.held.set(self._guard.room.used)
             LOG.info(
                 "%s %s, prompt %s, %.3f s (rewriter %.3f s, target %.3f s)",
                 *(call.id, outcome, call.status, call.total_s, call.rewriter_s, call.target_s),
             )
 
-    def admit(self, host: str, authorization: str | None) -> None:
-        """Raises GuardError when the client means another host, or needs a key and has not got it."""
-        if self._names and _PORT.sub("", host.strip().lower()) not in self._names:
-            what = "this name is not one of the guard's (server.names); use the address that it listens on"
-            raise GuardError(Code.misdirected_request, what)
-        if self._expected is None:
-            return
-        if not hmac.compare_digest((authorization or "").encode("utf-8", "replace"), self._expected.encode()):
-            raise GuardError(Code.invalid_api_key, "the key is missing or wrong; send it as Authorization: Bearer …")
-
-    @contextmanager
-    def _place(self) -> Iterator[None]:
-        """A place among the requests under way. No line: who waits without an answer is worse off than who is sent away."""
-        if self._under_way >= self._cfg.server.concurrency:
-            what = f"{self._under_way} requests are under way, as many as the guard takes; try again later"
-            raise GuardError(Code.overloaded, what)
-        self._under_way += 1
-        self._metrics.under_way.set(self._under_way)
+    async def _told(self, call: _Call, out: Outgoing, work: Coroutine[Any, Any, str]) -> str:
+        """What the work says that came of a request; where it fails the client is told why."""
         try:
-            yield
-        finally:
-            self._under_way -= 1
-            self._metrics.under_way.set(self._under_way)
-            self._metrics.held.set(self._guard.room.used)
+            return await work
+        except Gone:
+            return "gone"
+        except GuardError as error:
+            return await self._tell(call, out, error)
+        except Exception as error:
+            # Where, not what: an exception's text may quote what somebody wrote.
+            frames = "".join(traceback.format_tb(error.__traceback__)[-4:])
+            LOG.error("%s %s\n%s", call.id, type(error).__name__, frames)
+            return await self._tell(call, out, GuardError(Code.internal_error, "the guard failed; see its log"))
+
+    async def _handle(self, call: _Call, scope: Mapping[str, Any], receive: Receive, out: Outgoing, held: ExitStack) -> str:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        self._door.admit(headers.get("host", ""), headers.get("authorization"))
+        # Without it any web page could send requests here: browsers ask before they send JSON elsewhere, and are told no.
+        if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            raise GuardError(Code.unsupported_media_type, "the request's Content-Type is not application/json")
+        held.enter_context(self._places.arriving((scope.get("client") or (None,))[0]))
+        lease = held.enter_context(self._guard.room.lease())
+        body = await read_body(receive, headers.get("content-length"), self._cfg.server, lease)
+        held.enter_context(self._places.place())
+        return await self._until_gone(receive, out, self._answer(call, body, headers, lease, out), call)
+
+    def _left(self, call: _Call) -> float:
+        return max(0.0, self._cfg.server.deadline_s - call.total_s)
 
     async def _until_gone(self, receive: Receive, out: Outgoing, work: Coroutine[Any, Any, str], call: _Call) -> str:
         """What the work returns. It is cancelled when the client hangs up, and when its time is over."""
         task = asyncio.ensure_future(work)
         watcher = asyncio.ensure_future(_hung_up(receive))
-        left = max(0.0, self._cfg.server.deadline_s - call.total_s)
         try:
-            done, _ = await asyncio.wait({task, watcher}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({task, watcher}, timeout=self._left(call), return_when=asyncio.FIRST_COMPLETED)
             # The server says that the client is gone, too, when the answer has ended.
-            if task in done or out.ended:
+            if task in done or (watcher in done and out.ended):
                 return await task
             if watcher in done:
                 raise Gone
@@ -151,11 +140,11 @@ class Chat:
         """Answers, and says what came of it."""
         request = parse(body, self._cfg.server)
         prepared = await self._guard.prepare(request.get("messages"), lease)
-        call.rewriter_s = prepared.rewriting.seconds
+        call.rewriter_s = prepared.seconds
         call.status = "bypassed" if prepared.bypassed else "rewritten"
         out.add(STATUS_HEADER, call.status)
-        if prepared.rewriting.failure is not None:
-            self._failed(call, prepared.rewriting.failure, bypassed=True)
+        if prepared.failure is not None:
+            self._failed(call, prepared.failure, bypassed=True)
         wanted = self._cfg.server.analysis and headers.get(ASK_HEADER, "").strip().lower() in ("1", "true")
         analysis = _analysis(prepared) if wanted else None
         data = json.dumps({**request, "messages": prepared.messages}, separators=(",", ":"), allow_nan=False).encode()
@@ -169,11 +158,11 @@ class Chat:
                 else:
                     content = await reply.read(lease.take)
                     call.target_s = time.perf_counter() - began
+                    if reply.status != 200:
+                        return await self._pass_error(call, reply, content, out)
                     await self._pass_whole(reply, content, out, analysis)
         finally:
             call.target_s = call.target_s or time.perf_counter() - began
-        if reply.status != 200:
-            return str(Code.upstream_failed)
         self._metrics.answered(call.total_s, call.rewriter_s, call.target_s)
         return "ok"
 
@@ -187,38 +176,41 @@ class Chat:
         await out.end()
 
     async def _pass_whole(self, reply: UpstreamReply, content: bytes, out: Outgoing, analysis: Any) -> None:
-        if reply.status != 200:
-            return await out.json(reply.status, reply.error(content), reply.headers)
+        reply.check(content)
         if analysis is not None:
             content = _with_analysis(content, analysis)
-        elif not content.lstrip()[:1] == b"{":
-            raise _no_completion()
         await out.json(200, content, reply.headers)
+
+    async def _pass_error(self, call: _Call, reply: UpstreamReply, content: bytes, out: Outgoing) -> str:
+        """Tells the client that the target answers with an error, and says whose fault it is."""
+        body, words = reply.error(content)
+        LOG.warning("%s the target answered with an error (%s)", call.id, self._loggable(words))
+        await out.json(reply.status, self._redacted(body.decode()).encode(), reply.headers)
+        if reply.status == 429:
+            return "rate_limited"
+        return "client_error" if reply.status < 500 else str(Code.upstream_failed)
 
     async def _tell(self, call: _Call, out: Outgoing, error: GuardError) -> str:
         """Sends an error, notes it, and says what came of the request."""
         if str(error.code).startswith("rewriter_"):
             self._failed(call, error, bypassed=False)
         elif error.detail:
-            LOG.warning("%s %s (%s)", call.id, error.code, _loggable(error.detail))
-        await out.error(error)
+            LOG.warning("%s %s (%s)", call.id, error.code, self._loggable(error.detail))
+        await out.error(GuardError(error.code, self._redacted(error.message), param=error.param))
         return str(error.code)
 
     def _failed(self, call: _Call, error: GuardError, bypassed: bool) -> None:
         self._metrics.rewriter_failed(str(error.code), bypassed)
-        LOG.warning("%s %s (%s)%s", call.id, error.code, _loggable(error.detail), "; handed on as it came" if bypassed else "")
+        LOG.warning("%s %s (%s)%s", call.id, error.code, self._loggable(error.detail), "; handed on as it came" if bypassed else "")
 
+    def _loggable(self, detail: str) -> str:
+        """What a log may hold: no keys, and behind the first colon endpoints quote what they were sent."""
+        return "".join(c if c.isprintable() else "?" for c in self._redacted(detail).partition(": ")[0][:200])
 
-def _loggable(detail: str) -> str:
-    """What a log may hold: behind the first colon endpoints quote what they were sent."""
-    return "".join(c if c.isprintable() else "?" for c in detail.partition(": ")[0][:200])
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
+    def _redacted(self, text: str) -> str:
+        for secret in self._secrets:
+            text = secret.redact(text)
+        return text
 
 
 async def _hung_up(receive: Receive) -> None:
@@ -229,9 +221,9 @@ async def _hung_up(receive: Receive) -> None:
 def _analysis(prepared: Prepared) -> dict[str, Any]:
     """The `guard` field of an answer."""
     rewriting = prepared.rewriting
-    told: dict[str, Any] = {"status": "bypassed" if prepared.bypassed else "rewritten", "rewriter_s": round(rewriting.seconds, 4)}
-    if rewriting.failure is not None:
-        told["failure"] = str(rewriting.failure.code)
+    told: dict[str, Any] = {"status": "bypassed" if prepared.bypassed else "rewritten", "rewriter_s": round(prepared.seconds, 4)}
+    if prepared.failure is not None:
+        told["failure"] = str(prepared.failure.code)
     if rewriting.analysis is not None:
         a = rewriting.analysis
         told |= {"threat": dict(a.threat) if a.threat is not None else None, "policy": str(a.policy) if a.policy else None}
@@ -243,11 +235,5 @@ def _with_analysis(content: bytes, analysis: dict[str, Any]) -> bytes:
     try:
         data = json.loads(content)
     except (ValueError, RecursionError):
-        data = None
-    if not isinstance(data, dict):
-        raise _no_completion()
+        raise GuardError(Code.upstream_failed, "the target's reply is no JSON; is upstream.base_url right?") from None
     return json.dumps({**data, "guard": analysis}).encode()
-
-
-def _no_completion() -> GuardError:
-    return GuardError(Code.upstream_failed, "the target's reply is no JSON object; is upstream.base_url right?")

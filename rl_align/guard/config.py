@@ -25,6 +25,15 @@ class OnFailure(str, Enum):
     open = "open"
 
 
+class Turns(str, Enum):
+    """Which of the user's turns are rewritten: the last one alone, or all of them. A client sends earlier turns as the person wrote
+    them, so with `last` the second turn of a chat hands the first one on as if there were no guard.
+    """
+
+    last = "last"
+    all = "all"
+
+
 class ImageUrls(str, Enum):
     """What happens to an image that is given by an http(s) URL."""
 
@@ -42,19 +51,28 @@ class RewritingConfig:
         max_tokens: Longest transcript.
         temperature: 0 is greedy.
         seed: Of sampling; None leaves it to the endpoint.
+        turns: last or all, see `Turns`.
+        new_turns: Earlier turns of one request that the rewriter is asked for; a chat with more of them is refused. Those whose
+            rewrite is remembered do not count.
+        memory_mb: Rewrites that are remembered, each with the chat up to its turn; 0 remembers none.
         context_characters: Text of the earlier turns that the rewriter is shown, the latest first. 0 shows none.
-        prompt_characters: Longest text of the last user turn.
+        prompt_characters: Longest text of a turn that is rewritten; with the last one counts what stands behind it, such as results
+            of tools, of which the rewriter is shown everything.
         strict: Take only a transcript that follows the grammar exactly. Else a rewrite whose end was found is enough.
         on_failure: closed, open_on_outage or open, see `OnFailure`. What is handed on as it came is marked as bypassed.
         special_tokens: Spellings to break in what is put into a template, beside those of `guard/tokens.py`.
-        allow_prefill: Take requests that end in a turn of the assistant, which the target continues: no rewrite reaches that turn.
-        allow_other_content: Take parts that are neither text nor images (audio, video, files). They reach the target unseen.
+        allow_prefill: Take requests in which the assistant has the last word, which the target continues: no rewrite reaches it.
+        allow_other_content: Take parts that are neither text nor images: input_audio, audio_url, video_url, file. They reach the
+            target unseen.
     """
 
     system: str = REWRITER_SYSTEM
     max_tokens: int = 768
     temperature: float = 0.0
     seed: Optional[int] = None  # noqa: UP045 (OmegaConf reads the annotation at run time)
+    turns: Turns = Turns.all
+    new_turns: int = 32
+    memory_mb: float = 16.0
     context_characters: int = 16_000
     prompt_characters: int = 200_000
     strict: bool = False
@@ -67,6 +85,7 @@ class RewritingConfig:
         """Raises UserError for the first setting that cannot work."""
         _positive(where, max_tokens=self.max_tokens, prompt_characters=self.prompt_characters)
         _not_negative(where, temperature=self.temperature, context_characters=self.context_characters)
+        _not_negative(where, new_turns=self.new_turns, memory_mb=self.memory_mb)
 
 
 @dataclass
@@ -78,10 +97,12 @@ class ImagesConfig:
         max_mb: Longest encoded image.
         max_megapixels: Most pixels of one image; beyond that it is not decoded. Decoding takes 4 bytes a pixel, of WebP 12.
         decoders: Images that are decoded at the same time.
-        urls: fetch (by the guard, within the bounds below), forward (to rewriter and target, which each fetch it: nothing is
-            checked, and they may be shown different images), refuse.
+        urls: fetch (by the guard, within the bounds below), forward (to rewriter and target, which each fetch it: only the URL's
+            text is checked, so that a name may lead to any address, and they may be shown different images), refuse.
         fetch_timeout_s: Longest time to fetch one image, redirects included.
+        resolve_timeout_s: Longest time to resolve a host's name.
         fetches: Images that are fetched at the same time.
+        fetches_per_request: Of one request.
         redirects: Redirects that are followed for one image.
         ports: Ports that images are fetched from.
         hosts: Host names that images are fetched from; empty for any.
@@ -95,7 +116,9 @@ class ImagesConfig:
     decoders: int = 2
     urls: ImageUrls = ImageUrls.fetch
     fetch_timeout_s: float = 10.0
+    resolve_timeout_s: float = 3.0
     fetches: int = 32
+    fetches_per_request: int = 4
     redirects: int = 3
     ports: list[int] = field(default_factory=lambda: [80, 443])
     hosts: list[str] = field(default_factory=list)
@@ -105,7 +128,8 @@ class ImagesConfig:
     def check(self, where: str) -> None:
         """Raises UserError for the first setting that cannot work."""
         _positive(where, max_mb=self.max_mb, max_megapixels=self.max_megapixels, decoders=self.decoders)
-        _positive(where, fetch_timeout_s=self.fetch_timeout_s, fetches=self.fetches)
+        _positive(where, fetch_timeout_s=self.fetch_timeout_s, resolve_timeout_s=self.resolve_timeout_s)
+        _positive(where, fetches=self.fetches, fetches_per_request=self.fetches_per_request)
         _not_negative(where, count=self.count, redirects=self.redirects)
         for network in self.networks:
             try:
@@ -154,13 +178,18 @@ class ServerConfig:
         names: Names under which clients may reach it (their `Host`). Empty: any, or on a loopback address this machine's own:
             else a web page whose name is made to lead here could use the guard from a browser of this machine.
         api_key_env: Environment variable that holds the key that clients must send; None lets everybody in who can reach the port.
-            /health and /metrics need none.
-        concurrency: Requests under way; further ones are refused at once with 503.
+            /health, /ready and /metrics need none.
+        pass_fields: Fields of requests to pass on beside OpenAI's (`guard/fields.py`), such as top_k; others are refused.
+        concurrency: Requests under way, from the end of their arrival until their answer has been read; further ones are refused at
+            once with 503.
+        per_peer: Requests from one address, under way or still arriving (IPv6: from one /64); 0 for no limit. Behind another
+            proxy all come from one address.
         max_body_mb: Longest request.
         max_bodies_mb: Bytes of all requests under way and of the images fetched for them; memory is about six times that.
         max_values: Most values of a request's JSON, roughly: commas and brackets.
-        body_timeout_s: A request must have arrived by then; its header has the same time to itself.
-        deadline_s: A request ends by then, streamed or not.
+        body_timeout_s: A request must have arrived by then; its header has the same time to itself, and so has the client to read
+            the end of an answer.
+        deadline_s: A request ends by then, streamed or not, read or not.
         analysis: Whether clients get the analysis when they ask for it (`X-Guard-Analysis: 1`).
     """
 
@@ -168,7 +197,9 @@ class ServerConfig:
     port: int = 8080
     names: list[str] = field(default_factory=list)
     api_key_env: Optional[str] = None  # noqa: UP045
+    pass_fields: list[str] = field(default_factory=list)
     concurrency: int = 256
+    per_peer: int = 0
     max_body_mb: float = 32.0
     max_bodies_mb: float = 512.0
     max_values: int = 200_000
@@ -183,6 +214,7 @@ class ServerConfig:
         _variable(where, self.api_key_env)
         _positive(where, concurrency=self.concurrency, max_body_mb=self.max_body_mb, max_bodies_mb=self.max_bodies_mb)
         _positive(where, max_values=self.max_values, body_timeout_s=self.body_timeout_s, deadline_s=self.deadline_s)
+        _not_negative(where, per_peer=self.per_peer)
         if self.max_bodies_mb < self.max_body_mb:
             what = f"is {self.max_bodies_mb:g}, which is less than max_body_mb"
             raise UserError(what, where=f"{where}.max_bodies_mb", expected=f"{self.max_body_mb:g} or more")

@@ -1,42 +1,23 @@
-"""A chat as the guard reads it: the last user turn, what came before it, every image; and the chat with that turn rewritten."""
+"""A chat as the guard reads it: the turns of the user, what stands around them, every image; and the chat with turns rewritten."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .errors import Code, GuardError
+from .messages import ImageSite, Message, calls, empty, invalid, read, text
 
-#: What parts may hold. Anything more could name something that the target fetches, or an image that it has cached.
-_TEXT = {"type", "text", "cache_control"}
-_IMAGE = {"type", "image_url", "cache_control"}
-_REFUSAL = {"type", "refusal"}
-_IMAGE_URL = {"url", "detail"}
-
-#: Templates write a role out, so another word would be text that nobody looked at, or a turn of the user's under another name.
-_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
-#: OpenAI's own rule. Some templates write the name out.
-_NAME = re.compile(r"[^\s<|\\/>]{1,64}")
 _CUT = " […] "
+_FRAME = 16
+_OPERATORS = ("system", "developer")
+_TOOLS = ("tool", "function")
 
-Message = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class ImageSite:
-    """Where an image stands: indices of message and part, and its URL (or bytes, from a library's caller)."""
-
-    message: int
-    part: int
-    url: str | bytes
-
-    @property
-    def param(self) -> str:
-        """The place, for error messages."""
-        return f"messages[{self.message}].content[{self.part}].image_url.url"
+#: A turn of the user: indices of its messages, in order.
+Turn = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -45,32 +26,68 @@ class Conversation:
 
     Attributes:
         messages: As they came.
-        turn: Index of the last user turn.
-        text: Its text; parts are joined by line ends.
+        texts: Everything that each of them says.
+        turns: The user's turns; the last one is to be answered. Messages of the user that follow each other are one turn, whatever
+            the operator or nobody says between them: a target reads them as one.
         images: Every image of every turn, in order.
     """
 
     messages: Sequence[Message]
-    turn: int
-    text: str
+    texts: Sequence[str]
+    turns: tuple[Turn, ...]
     images: tuple[ImageSite, ...]
 
-    def context(self, limit: int) -> str:
-        """The text of the earlier turns, one JSON object `{"role": "text"}` a line, so that no text can pass for another turn.
+    @property
+    def last(self) -> Turn:
+        """The turn to be answered."""
+        return self.turns[-1]
+
+    def text(self, turn: Turn) -> str:
+        """The text of a turn; parts and messages are joined by line ends."""
+        return "\n".join(filter(None, (self.texts[i] for i in turn)))
+
+    def empty(self, turn: Turn) -> bool:
+        """Whether nothing can be read or seen in a turn."""
+        return all(empty(self.messages[i], self.texts[i]) for i in turn)
+
+    def shown(self, turn: Turn) -> tuple[ImageSite, ...]:
+        """The images that belong to a turn's question: all of them with the last one, else those up to the turn."""
+        return self.images if turn == self.last else tuple(site for site in self.images if site.message <= turn[-1])
+
+    def before(self, turn: Turn, limit: int) -> str:
+        """What stands before the end of a turn, its own text left out: one JSON object `{"role": "text"}` a line, so that no text
+        can pass for another turn.
 
         Args:
-            limit: Characters of text; the latest turns are kept, and the oldest of them loses its middle.
+            turn: The turn.
+            limit: Characters, some for every line among them; the latest turns are kept, and the oldest of them loses its middle.
         """
         lines: list[str] = []
-        for message in reversed(self.messages[: self.turn]):
-            text = _text(message)
-            if not text:
+        own = set(turn)
+        for i in range(turn[-1] - 1, -1, -1):
+            said = self.texts[i]
+            if not said or i in own:
                 continue
             if limit <= 0:
                 break
-            lines.append(json.dumps({str(message["role"]): _shortened(text, limit)}, ensure_ascii=False))
-            limit -= len(text)
+            lines.append(_line(self.messages[i], _shortened(said, limit)))
+            limit -= len(said) + _FRAME
         return "\n".join(reversed(lines))
+
+    def after(self, turn: Turn) -> str:
+        """What stands after a turn, whole, in the same form."""
+        behind = range(turn[-1] + 1, len(self.messages))
+        return "\n".join(_line(self.messages[i], self.texts[i]) for i in behind if self.texts[i])
+
+    def digests(self) -> dict[Turn, bytes]:
+        """A digest for every turn, of everything up to its end. Two chats share one where they are the same up to there."""
+        found, running, i = {}, hashlib.sha256(), 0
+        for turn in self.turns:
+            for message in self.messages[i : turn[-1] + 1]:
+                running.update(json.dumps(message, sort_keys=True, default=repr).encode())
+            i = turn[-1] + 1
+            found[turn] = running.digest()
+        return found
 
     def with_images(self, urls: Sequence[str]) -> Conversation:
         """The same chat with the images' URLs replaced, in order; those that stay are shared."""
@@ -84,24 +101,19 @@ class Conversation:
             part = content[site.part]
             content[site.part] = {**part, "image_url": {**part["image_url"], "url": url}}
         messages = [{**m, "content": changed[i]} if i in changed else m for i, m in enumerate(self.messages)]
-        return Conversation(messages, self.turn, self.text, tuple(sites))
+        return Conversation(messages, self.texts, self.turns, tuple(sites))
 
-    def rewritten(self, text: str) -> list[Message]:
-        """The chat with the text of the last user turn replaced: images keep their order, every other turn is the same object.
+    def rewritten(self, texts: Mapping[Turn, str]) -> list[Message]:
+        """The chat with the text of turns replaced: images keep their order, every other message is the same object.
 
-        Of several parts with text the last one takes the new text, and the others go. A turn without text gets a part at its end.
+        A turn's last message takes the new text; the others keep what is not text, and go where nothing is left.
         """
-        message = self.messages[self.turn]
-        content = message["content"]
-        if not isinstance(content, str):
-            places = [i for i, part in enumerate(content) if part.get("type") == "text"]
-            place = places[-1] if places else None
-            content = [{**p, "text": text} if i == place else p for i, p in enumerate(content) if i == place or i not in places]
-            if place is None:
-                content.append({"type": "text", "text": text})
-        else:
-            content = text
-        return [{**m, "content": content} if i == self.turn else m for i, m in enumerate(self.messages)]
+        replaced: dict[int, Message | None] = {}
+        for turn, new in texts.items():
+            replaced |= {i: _without_text(self.messages[i]) for i in turn[:-1]}
+            replaced[turn[-1]] = _with_text(self.messages[turn[-1]], new)
+        messages = (replaced.get(i, message) for i, message in enumerate(self.messages))
+        return [message for message in messages if message is not None]
 
 
 def look_through(messages: Any, *, allow_prefill: bool = False, allow_other_content: bool = False) -> Conversation:
@@ -109,72 +121,76 @@ def look_through(messages: Any, *, allow_prefill: bool = False, allow_other_cont
 
     Args:
         messages: `messages` of a request.
-        allow_prefill: Let the last turn be the assistant's.
+        allow_prefill: Let the assistant have the last word.
         allow_other_content: Let parts through that are neither text nor images.
 
     Raises:
         GuardError: Not a chat, no user turn with anything in it, or something that the guard could not look at.
     """
     if not isinstance(messages, Sequence) or isinstance(messages, (str, bytes)) or not messages:
-        raise _invalid("is missing or no list", "messages", "a list of messages, at least one")
-    images: list[ImageSite] = []
-    turn = None
+        raise invalid("is missing or no list", "messages", "a list of messages, at least one")
+    images = [site for i, message in enumerate(messages) for site in read(message, i, allow_other_content)]
+    texts = tuple(map(text, messages))
+    turns: list[list[int]] = []
+    between = True  # somebody has spoken since the user did
     for i, message in enumerate(messages):
-        if not isinstance(message, Mapping) or message.get("role") not in _ROLES:
-            raise _invalid("is no message", f"messages[{i}]", f'an object with "content" and a "role" of {", ".join(_ROLES)}')
-        if message.get("name") is not None and not (isinstance(message["name"], str) and _NAME.fullmatch(message["name"])):
-            raise _invalid("is no name", f"messages[{i}].name", r"at most 64 characters without spaces, <, |, \, / or >")
         if message["role"] == "user":
-            turn = i
-        images += _images(message, i, allow_other_content)
-    if turn is None:
-        raise _invalid("hold no user turn, so there is nothing to rewrite", "messages", 'a message with the role "user"')
-    if messages[-1]["role"] == "assistant" and not allow_prefill:
-        message = "the last message is the assistant's: the model would continue it, and the guard rewrites user turns only"
-        raise GuardError(Code.unsupported_content, f"{message}; end with a user turn", param=f"messages[{len(messages) - 1}]")
-    text = _text(messages[turn])
-    if not text.strip() and not any(site.message == turn for site in images):
-        raise _invalid("holds neither text nor an image", f"messages[{turn}].content", "what the person asks or shows")
-    return Conversation(messages, turn, text, tuple(images))
+            if between:
+                turns.append([])
+            turns[-1].append(i)
+            between = False
+        elif message["role"] not in _OPERATORS and not between:
+            between = not empty(message, texts[i])
+    if not turns:
+        raise invalid("hold no user turn, so there is nothing to rewrite", "messages", 'a message with the role "user"')
+    conversation = Conversation(messages, texts, tuple(map(tuple, turns)), tuple(images))
+    if conversation.empty(conversation.last):
+        raise invalid("holds neither text nor an image", f"messages[{turns[-1][-1]}].content", "what the person asks or shows")
+    if not allow_prefill:
+        _refuse_prefill(messages, texts)
+    return conversation
 
 
-def _images(message: Message, i: int, allow_other: bool) -> Iterator[ImageSite]:
+def _refuse_prefill(messages: Sequence[Message], texts: Sequence[str]) -> None:
+    """Raises GuardError when the assistant has the last word: the model would go on from there, whatever the prompt became."""
+    last = len(messages) - 1
+    spoken = last
+    while spoken > 0 and (messages[spoken]["role"] in _OPERATORS or empty(messages[spoken], texts[spoken])):
+        spoken -= 1
+    # A tool may have nothing to say.
+    answered = calls(messages[spoken]) and any(m["role"] in _TOOLS for m in messages[spoken:])
+    for i in (last, *(() if answered else (spoken,))):
+        if messages[i]["role"] == "assistant":
+            what = "the last message is the assistant's: the model would continue it, and the guard rewrites user turns only"
+            raise GuardError(Code.unsupported_content, f"{what}; end with a user turn", param=f"messages[{i}]")
+
+
+def _without_text(message: Message) -> Message | None:
+    content = message.get("content")
+    kept = [] if content is None or isinstance(content, str) else _other_than_text(content)
+    return {**message, "content": kept} if kept else None
+
+
+def _with_text(message: Message, new: str) -> Message:
     content = message.get("content")
     if content is None or isinstance(content, str):
-        return
-    if not isinstance(content, Sequence) or isinstance(content, bytes):
-        raise _invalid("is neither text nor a list of parts", f"messages[{i}].content", "a string or a list")
-    for j, part in enumerate(content):
-        where = f"messages[{i}].content[{j}]"
-        kind = part.get("type") if isinstance(part, Mapping) else None
-        if kind == "text" and isinstance(part.get("text"), str) and part.keys() <= _TEXT:
-            continue
-        if kind == "image_url" and part.keys() <= _IMAGE:
-            image = part.get("image_url")
-            if not isinstance(image, Mapping) or not isinstance(image.get("url"), (str, bytes)) or not image.keys() <= _IMAGE_URL:
-                raise _invalid("is no image", f"{where}.image_url", 'an object with "url", perhaps "detail"')
-            yield ImageSite(i, j, image["url"])
-        elif kind == "refusal" and isinstance(part.get("refusal"), str) and part.keys() <= _REFUSAL:
-            continue
-        elif not (allow_other and isinstance(part, Mapping) and isinstance(kind, str) and kind not in ("text", "image_url")):
-            what = "this part is not one that the guard can look at; expected text or image_url, with no further fields"
-            raise GuardError(Code.unsupported_content, what, param=where)
+        return {**message, "content": new}
+    places = [i for i, part in enumerate(content) if part["type"] == "text"]
+    if not places:
+        return {**message, "content": [*content, {"type": "text", "text": new}]}
+    before, at, behind = content[: places[-1]], content[places[-1]], content[places[-1] + 1 :]
+    return {**message, "content": [*_other_than_text(before), {**at, "text": new}, *behind]}
 
 
-def _text(message: Message) -> str:
-    content = message.get("content")
-    if content is None or isinstance(content, str):
-        return content or ""
-    return "\n".join(
-        str(part.get("text") or part.get("refusal") or "") for part in content if part.get("type") in ("text", "refusal")
-    )
+def _other_than_text(parts: Iterable[Any]) -> list[Any]:
+    return [part for part in parts if part["type"] != "text"]
 
 
-def _shortened(text: str, limit: int) -> str:
-    if len(text) <= limit:
-        return text
-    return text[: limit - limit // 2] + _CUT + text[len(text) - limit // 2 :]
+def _line(message: Message, said: str) -> str:
+    return json.dumps({str(message["role"]): said}, ensure_ascii=False)
 
 
-def _invalid(what: str, param: str, expected: str) -> GuardError:
-    return GuardError(Code.invalid_request, f"{param} {what}; expected {expected}", param=param)
+def _shortened(said: str, limit: int) -> str:
+    if len(said) <= limit:
+        return said
+    return said[: limit - limit // 2] + _CUT + said[len(said) - limit // 2 :]

@@ -13,6 +13,8 @@ class Code(str, Enum):
     invalid_json = "invalid_json"
     invalid_request = "invalid_request"
     unsupported_content = "unsupported_content"
+    unsupported_parameter = "unsupported_parameter"
+    too_many_turns = "too_many_turns"
     too_many_images = "too_many_images"
     image_too_large = "image_too_large"
     image_parse_error = "image_parse_error"
@@ -55,6 +57,8 @@ KINDS: Mapping[Code, Kind] = {
     Code.invalid_json: Kind(400),
     Code.invalid_request: Kind(400),
     Code.unsupported_content: Kind(400),
+    Code.unsupported_parameter: Kind(400),
+    Code.too_many_turns: Kind(400),
     Code.too_many_images: Kind(400),
     Code.image_too_large: Kind(400),
     Code.image_parse_error: Kind(400),

@@ -13,14 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from yarl import URL
 
 from .addresses import Addresses
 from .config import ImagesConfig
 from .errors import Code, GuardError
+from .urls import Urls, private
 
 _CHUNK = 65536
-_LONGEST_URL = 8192
+_THREADS = 8
 _REDIRECTS = (301, 302, 303, 307, 308)
 _HEADERS = {"User-Agent": "rl_align-guard", "Accept": "image/png,image/jpeg,image/webp,image/gif", "Accept-Encoding": "identity"}
 
@@ -30,6 +30,10 @@ Lookup = Callable[[str, int], list]
 
 class _Forbidden(OSError):
     """An address that is not connected to."""
+
+
+class _Slow(OSError):
+    """A name that takes too long to resolve."""
 
 
 class Fetcher:
@@ -45,11 +49,12 @@ class Fetcher:
         self._cfg = cfg
         self._max_bytes = max_bytes
         self._addresses = Addresses(cfg.networks)
-        self._hosts = {h.lower() for h in cfg.hosts}
+        self._urls = Urls(cfg, self._addresses)
         self._slots = asyncio.Semaphore(cfg.fetches)
-        # Threads of its own: names that take long to resolve must not hold up those of rewriter and target.
-        self._threads = ThreadPoolExecutor(cfg.fetches, "guard-resolver")
-        resolver = _Resolver(self._addresses, self._threads, lookup or _system_lookup)
+        # Threads of its own: names that take long to resolve must not hold up those of rewriter and target. More than fetches: a
+        # thread whose name took too long goes on waiting when its fetch has ended.
+        self._threads = ThreadPoolExecutor(_THREADS * cfg.fetches, "guard-resolver")
+        resolver = _Resolver(self._addresses, self._threads, lookup or _system_lookup, cfg.resolve_timeout_s)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=0, force_close=True, use_dns_cache=False, resolver=resolver, socket_factory=self._socket
@@ -79,7 +84,9 @@ class Fetcher:
             raise _failed(f"it took longer than {self._cfg.fetch_timeout_s:g} s", param) from None
         except aiohttp.ClientConnectorError as error:
             if isinstance(error.os_error, _Forbidden):
-                raise _forbidden("its host has an address that is not public", param) from None
+                raise private(param) from None
+            if isinstance(error.os_error, _Slow):
+                raise _failed(f"its host's name was not resolved within {self._cfg.resolve_timeout_s:g} s", param) from None
             raise _failed("its host cannot be reached", param, type(error).__name__) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _failed("the connection failed", param, type(error).__name__) from None
@@ -94,11 +101,11 @@ class Fetcher:
             return await self._follow(url, take, param)
 
     async def _follow(self, text: str, take: Callable[[int], None], param: str | None) -> bytes:
-        url = self._checked(text, None, param)
+        url = self._urls.checked(text, None, param)
         for _ in range(self._cfg.redirects + 1):
             async with self._session.get(url, allow_redirects=False) as reply:
                 if reply.status in _REDIRECTS:
-                    url = self._checked(reply.headers.get("Location", ""), url, param)
+                    url = self._urls.checked(reply.headers.get("Location", ""), url, param)
                     continue
                 if reply.status != 200:
                     raise _failed(f"the server answered {reply.status}", param)
@@ -106,25 +113,6 @@ class Fetcher:
                     raise _failed("the server answered compressed, which was not asked for", param)
                 return await self._read(reply, take, param)
         raise _failed(f"it leads through more than {self._cfg.redirects} redirects", param)
-
-    def _checked(self, text: str, base: URL | None, param: str | None) -> URL:
-        """The URL, if it is one to fetch from."""
-        try:
-            url = URL(text) if base is None else base.join(URL(text))
-            host, port = url.host, url.port
-        except ValueError:
-            host = None
-        if not host or len(text) > _LONGEST_URL or url.scheme not in ("http", "https"):
-            raise _forbidden("it is no http(s) URL", param)
-        if url.user is not None or url.password is not None:
-            raise _forbidden("it holds a user or a password", param)
-        if base is not None and base.scheme == "https" and url.scheme == "http":
-            raise _forbidden("it redirects from https to http", param)
-        if port not in self._cfg.ports:
-            raise _forbidden(f"its port is not one of {', '.join(map(str, self._cfg.ports))} (images.ports)", param)
-        if self._hosts and host.lower() not in self._hosts:
-            raise _forbidden("its host is not on the list (images.hosts)", param)
-        return url
 
     async def _read(self, reply: aiohttp.ClientResponse, take: Callable[[int], None], param: str | None) -> bytes:
         chunks, size = [], 0
@@ -150,13 +138,18 @@ class Fetcher:
 
 
 class _Resolver(AbstractResolver):
-    def __init__(self, addresses: Addresses, threads: ThreadPoolExecutor, lookup: Lookup):
+    def __init__(self, addresses: Addresses, threads: ThreadPoolExecutor, lookup: Lookup, timeout_s: float):
         self._addresses = addresses
         self._threads = threads
         self._lookup = lookup
+        self._timeout_s = timeout_s
 
     async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[ResolveResult]:
-        found = await asyncio.get_running_loop().run_in_executor(self._threads, self._lookup, host, port)
+        looking = asyncio.get_running_loop().run_in_executor(self._threads, self._lookup, host, port)
+        try:
+            found = await asyncio.wait_for(looking, self._timeout_s)
+        except asyncio.TimeoutError:
+            raise _Slow from None
         # One bad address is enough: whoever answers with both is up to something.
         if not all(self._addresses.allowed(str(place[0])) for *_, place in found):
             raise _Forbidden("not a public address")
@@ -171,11 +164,6 @@ class _Resolver(AbstractResolver):
 
 def _system_lookup(host: str, port: int) -> list:
     return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-
-
-def _forbidden(why: str, param: str | None) -> GuardError:
-    # The URL is not shown: it may be signed, or name a host of a private network.
-    return GuardError(Code.invalid_image_url, f"the image's URL is not fetched: {why}", param=param)
 
 
 def _failed(why: str, param: str | None, detail: str = "") -> GuardError:

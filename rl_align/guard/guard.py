@@ -19,12 +19,14 @@ from rl_align.endpoints.types import Completer, Completion, EndpointError, Failu
 from rl_align.schema import Rewrite
 
 from .config import GuardConfig, OnFailure
-from .conversation import Message, look_through
+from .conversation import look_through
 from .errors import OUTAGES, Code, GuardError
 from .fetch import Lookup
 from .images import Images
+from .messages import Message
 from .rewriting import Rewriter, Rewriting
 from .room import Lease, Room
+from .turns import TurnsRewriter
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,20 @@ class Prepared:
 
     Attributes:
         messages: What the target is sent.
-        rewriting: What the rewriter was asked and said.
-        bypassed: Whether the prompt is the person's own because the rewriter failed and the configuration lets it pass.
+        rewriting: What the rewriter was asked and said of the last turn.
+        failure: Why a turn is the person's own: the rewriter failed, and the configuration lets it pass. None when none is.
+        seconds: What the rewriter took for all turns together.
     """
 
     messages: list[Message]
     rewriting: Rewriting
-    bypassed: bool
+    failure: GuardError | None
+    seconds: float
+
+    @property
+    def bypassed(self) -> bool:
+        """Whether a turn is the person's own."""
+        return self.failure is not None
 
 
 @dataclass(frozen=True)
@@ -98,12 +107,12 @@ class Guard:
         self._completers = (rewriter, target)
         self._target = target
         self._rewriting = cfg.rewriting
-        self._rewriter = Rewriter(rewriter, cfg.rewriting)
+        self._rewriter = TurnsRewriter(Rewriter(rewriter, cfg.rewriting), cfg.rewriting)
         self._images = Images(cfg.images, lookup)
         self.room = Room(int(cfg.server.max_bodies_mb * 2**20))
 
     async def respond(self, messages: Sequence[Message], sampling: Sampling = Sampling()) -> Guarded:  # noqa: B008 (frozen)
-        """The answer to a chat whose last user turn was rewritten.
+        """The answer to a chat whose user turns were rewritten.
 
         Args:
             messages: OpenAI's form. Images as `data:` or http(s) URLs, as bytes, or as `file://` URLs of a configured folder.
@@ -123,13 +132,13 @@ class Guard:
         except EndpointError as error:
             raise _target_failed(error) from None
         ended = time.perf_counter()
-        spent = prepared.rewriting.seconds, ended - asked
+        spent = prepared.seconds, ended - asked
         return Guarded(
             answer=completion.text,
             completion=completion,
             analysis=prepared.rewriting.analysis,
             bypassed=prepared.bypassed,
-            failure=prepared.rewriting.failure,
+            failure=prepared.failure,
             asked=prepared.rewriting.asked,
             sent=prepared.messages,
             timings=Timings(*spent, ended - began - sum(spent)),
@@ -160,18 +169,14 @@ class Guard:
                 return await self.prepare(messages, lease)
         cfg = self._rewriting
         conversation = look_through(messages, allow_prefill=cfg.allow_prefill, allow_other_content=cfg.allow_other_content)
-        if len(conversation.text) > cfg.prompt_characters:
-            what = f"the last user turn has {len(conversation.text)} characters; expected at most {cfg.prompt_characters}"
-            raise GuardError(Code.prompt_too_long, what, param=f"messages[{conversation.turn}].content")
         conversation = await self._images.settle(conversation, lease)
-        rewriting = await self._rewriter.rewrite(conversation)
-        if rewriting.text is not None:
-            return Prepared(conversation.rewritten(rewriting.text), rewriting, False)
-        assert rewriting.failure is not None
-        outage = rewriting.failure.code in OUTAGES
-        if cfg.on_failure is OnFailure.closed or (cfg.on_failure is OnFailure.open_on_outage and not outage):
-            raise rewriting.failure
-        return Prepared(list(conversation.messages), rewriting, True)
+        rewritten = await self._rewriter.rewrite(conversation)
+        failure = rewritten.failure
+        if failure is not None:
+            outage = failure.code in OUTAGES
+            if cfg.on_failure is OnFailure.closed or (cfg.on_failure is OnFailure.open_on_outage and not outage):
+                raise failure
+        return Prepared(conversation.rewritten(rewritten.texts), rewritten.last, failure, rewritten.seconds)
 
     async def aclose(self) -> None:
         """Closes connections and threads, those of the endpoints too."""

@@ -7,13 +7,16 @@ import base64
 import binascii
 import re
 
+from .addresses import Addresses
 from .config import ImagesConfig, ImageUrls
-from .conversation import Conversation, ImageSite
+from .conversation import Conversation
 from .errors import Code, GuardError
 from .fetch import Fetcher, Lookup
 from .files import Folder
+from .messages import ImageSite
 from .pictures import EXPECTED, Pictures
 from .room import Lease
+from .urls import Urls
 
 _DATA_URL = re.compile(r"data:(image/[a-z0-9.+-]{1,40});base64,", re.IGNORECASE)
 _REMOTE = re.compile(r"https?://", re.IGNORECASE)
@@ -36,6 +39,7 @@ class Images:
         self._lookup = lookup
         self._pictures = Pictures(cfg)
         self._folder = Folder(cfg.folder) if cfg.folder is not None else None
+        self._urls = Urls(cfg, Addresses(cfg.networks))
         self._fetcher: Fetcher | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -108,11 +112,25 @@ class Images:
 
     async def _all_remote(self, sites: dict[str, ImageSite], lease: Lease) -> dict[str | bytes, str]:
         if self._cfg.urls is ImageUrls.forward:
-            return {url: url for url in sites}
+            return {url: self._urls.forwarded(url, site.param) for url, site in sites.items()}
         if self._cfg.urls is ImageUrls.refuse:
             what = "image URLs are not taken here (images.urls); send the image as data:image/…;base64,…"
             raise GuardError(Code.invalid_image_url, what, param=next(iter(sites.values())).param)
-        tasks = [asyncio.create_task(self._remote(site, lease)) for site in sites.values()]
+        # A request that shows many images must not take all fetches to itself.
+        slots = asyncio.Semaphore(self._cfg.fetches_per_request)
+        failed: list[GuardError] = []
+
+        async def remote(site: ImageSite) -> str:
+            async with slots:
+                if failed:  # the task is about to be cancelled
+                    raise failed[0]
+                try:
+                    return await self._remote(site, lease)
+                except GuardError as error:
+                    failed.append(error)
+                    raise
+
+        tasks = [asyncio.create_task(remote(site)) for site in sites.values()]
         try:
             return dict(zip(sites, await asyncio.gather(*tasks), strict=True))
         finally:

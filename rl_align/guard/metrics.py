@@ -14,9 +14,7 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         of = {"registry": self._registry, "namespace": "guard"}
-        self._requests = Counter(
-            "requests", "Chat requests that ended, by what came of them: ok, gone, or an error's code", ["outcome"], **of
-        )
+        self._requests = Counter("requests", "Chat requests that ended, by what came of them", ["outcome"], **of)
         self._rewriter_failures = Counter(
             "rewriter_failures", "Requests whose rewriter failed, whatever then became of them", ["code"], **of
         )
@@ -29,7 +27,9 @@ class Metrics:
         self._overhead = Histogram("overhead_seconds", "Total without rewriter and target", buckets=_OWN_SECONDS, **of)
 
     def ended(self, outcome: str) -> None:
-        """A request ended: `ok`, `gone`, or an error's code."""
+        """A request ended: `ok`; `gone`, its client hung up; `unread`, its client did not read in time; `client_error` or
+        `rate_limited`, the target's answer is 4xx or 429; or the code of an error.
+        """
         self._requests.labels(outcome).inc()
 
     def rewriter_failed(self, code: str, bypassed: bool) -> None:

@@ -10,23 +10,24 @@ from typing import Any
 from rl_align.endpoints.types import Completer, Completion, EndpointError, FailureReason, Sampling
 from rl_align.policy.catalogue import Catalogue
 from rl_align.schema import Rewrite
-from rl_align.transcript.rewriter import parse_rewrite
+from rl_align.transcript.rewriter import CUT_OFF, parse_rewrite, usable
 
 from .config import RewritingConfig
-from .conversation import Conversation, Message
+from .conversation import Conversation, Turn
 from .errors import Code, GuardError
+from .messages import Message
 from .tokens import break_grammar, breaker
 
-#: Around the earlier turns. Without any, the rewriter reads what it reads in training: the images and the bare prompt.
+#: Around the other turns. Without any, the rewriter reads what it reads in training: the images and the bare prompt. The request
+#: stands last, so that its text cannot pass for what stands behind it.
 EARLIER = "Earlier turns of the conversation, one a line:\n"
+LATER = "What stands behind the request, one a line:\n"
 REQUEST = "\n\nThe request to rewrite:\n"
 #: Stands for the text of a turn that shows images only.
 NO_TEXT = "(The person shows this and writes nothing.)"
 
 _REFUSED = (FailureReason.bad_request, FailureReason.too_large, FailureReason.budget)
 _UNREACHABLE = (FailureReason.connection, FailureReason.rate_limited)
-#: Without its end a rewrite may be half of one; of two, nobody knows which is meant.
-_UNUSABLE = {"rewrite_unclosed", "rewrite_repeated"}
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,9 @@ class Rewriter:
         self._sampling = Sampling(cfg.temperature, 1.0, cfg.max_tokens, cfg.seed)
         self._catalogue = Catalogue.load()
 
-    async def rewrite(self, conversation: Conversation) -> Rewriting:
-        """Never raises for a rewriter that fails: the failure is in the result."""
-        asked = self.question(conversation)
+    async def rewrite(self, conversation: Conversation, turn: Turn) -> Rewriting:
+        """Rewrites a turn. Never raises for a rewriter that fails: the failure is in the result."""
+        asked = self.question(conversation, turn)
         began = time.perf_counter()
         try:
             completion = await self._completer.complete(asked, self._sampling)
@@ -78,25 +79,30 @@ class Rewriter:
         text = None if failure else self._break(analysis.rewrite or "")
         return Rewriting(asked, analysis, text, failure, seconds)
 
-    def question(self, conversation: Conversation) -> list[Message]:
-        """What the rewriter is sent: its system message; every image and the last user turn's text, earlier turns above it."""
-        prompt = conversation.text if conversation.text.strip() else NO_TEXT
-        context = conversation.context(self._cfg.context_characters)
-        text = f"{EARLIER}{context}{REQUEST}{prompt}" if context else prompt
+    def question(self, conversation: Conversation, turn: Turn) -> list[Message]:
+        """What the rewriter is sent: its system message; images and text of a turn; above it the turns before, and with the last
+        turn of a chat all that stands behind it, such as what a tool returned.
+        """
+        said = conversation.text(turn)
+        prompt = said if said.strip() else NO_TEXT
+        before = conversation.before(turn, self._cfg.context_characters)
+        after = conversation.after(turn) if turn == conversation.last else ""
+        around = [f"{name}{lines}" for name, lines in ((EARLIER, before), (LATER, after)) if lines]
+        text = "\n\n".join(around) + REQUEST + prompt if around else prompt
         text = break_grammar(self._break(text))
         content: str | list[Mapping[str, Any]] = text
-        if conversation.images:
-            shown = ({"type": "image_url", "image_url": {"url": site.url}} for site in conversation.images)
+        if images := conversation.shown(turn):
+            shown = ({"type": "image_url", "image_url": {"url": site.url}} for site in images)
             content = [*shown, {"type": "text", "text": text}]
         return [{"role": "system", "content": self._cfg.system}, {"role": "user", "content": content}]
 
     def _refused(self, completion: Completion, analysis: Rewrite) -> GuardError | None:
         """Why a transcript is not taken."""
         told = f"finish_reason {completion.finish_reason}, problems {', '.join(analysis.problems) or 'none'}"
-        if completion.finish_reason == "length":
+        if completion.finish_reason in CUT_OFF:
             what = "the rewriter's transcript was cut off at its longest length (rewriting.max_tokens)"
             return GuardError(Code.rewriter_truncated, what, detail=told)
-        if not analysis.parsed or _UNUSABLE & set(analysis.problems) or (self._cfg.strict and analysis.problems):
+        if not usable(analysis, completion.finish_reason) or (self._cfg.strict and analysis.problems):
             return GuardError(Code.rewriter_unreadable, "the rewriter's transcript holds no rewrite that can be used", detail=told)
         return None
 

@@ -15,13 +15,15 @@ from rl_align.endpoints.secret import Secret
 
 from .chat import Chat
 from .config import GuardConfig, ImageUrls
+from .door import Door
 from .errors import Code, GuardError
 from .fetch import Lookup
 from .guard import Guard
 from .metrics import Metrics
+from .ready import Readiness
 from .upstream import Upstream
 
-_ROUTES = "expected POST /v1/chat/completions, GET /v1/models, /health or /metrics"
+_ROUTES = "expected POST /v1/chat/completions, GET /v1/models, /health, /ready or /metrics"
 
 
 def create_app(cfg: GuardConfig, *, lookup: Lookup | None = None) -> FastAPI:
@@ -37,10 +39,14 @@ def create_app(cfg: GuardConfig, *, lookup: Lookup | None = None) -> FastAPI:
     cfg.check()
     upstream_key = Secret.from_environment(cfg.upstream.api_key_env, "guard.upstream.api_key_env")
     clients_key = Secret.from_environment(cfg.server.api_key_env, "guard.server.api_key_env")
+    rewriter_key = Secret.from_environment(cfg.rewriter.api_key_env, "guard.rewriter.api_key_env")
     rewriter = Endpoint(cfg.rewriter, "guard.rewriter", image_urls=cfg.images.urls is ImageUrls.forward)
     guard = Guard(rewriter, cfg=cfg, lookup=lookup)
     metrics = Metrics()
-    chat = Chat(cfg, guard, clients_key, metrics)
+    door = Door(cfg.server, clients_key)
+    chat = Chat(cfg, guard, door, (upstream_key, rewriter_key, clients_key), metrics)
+    seats = {"rewriter": (cfg.rewriter.base_url, rewriter_key), "target": (cfg.upstream.base_url, upstream_key)}
+    readiness = Readiness(seats, frozenset(["target"] if cfg.upstream.forward_authorization else []))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -52,28 +58,39 @@ def create_app(cfg: GuardConfig, *, lookup: Lookup | None = None) -> FastAPI:
             await guard.aclose()
 
     # Without the pages that describe the API: they load scripts from elsewhere.
-    app = FastAPI(title="rl_align guard", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="rl_align guard", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
     # Not a FastAPI endpoint: the request is read, answered and cleaned up after in one place, whatever becomes of the client.
     app.router.routes.append(Route("/v1/chat/completions", chat, methods=["POST"]))
 
     @app.get("/v1/models")
     async def models(request: Request) -> Response:
         authorization = request.headers.get("authorization")
-        try:
-            chat.admit(request.headers.get("host", ""), authorization)
-            assert chat.upstream is not None
-            status, body = await chat.upstream.models(authorization)
-        except GuardError as error:
-            return _error(error)
+        door.admit(request.headers.get("host", ""), authorization)
+        assert chat.upstream is not None
+        status, body = await chat.upstream.models(authorization)
         return Response(body, status, media_type="application/json")
 
     @app.get("/health")
     async def health() -> Response:
         return JSONResponse({"status": "ok"})
 
+    @app.get("/ready")
+    async def ready(request: Request) -> Response:
+        door.name(request.headers.get("host", ""))
+        answers = await readiness.ask()
+        well = all(answers.values())
+        return JSONResponse({"status": "ready" if well else "not ready", **answers}, 200 if well else 503)
+
     @app.get("/metrics")
-    async def counts() -> Response:
+    async def counts(request: Request) -> Response:
+        door.name(request.headers.get("host", ""))
         return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @app.exception_handler(GuardError)
+    async def tell(request: Request, error: GuardError) -> Response:
+        return _error(error)
 
     @app.exception_handler(HTTPException)
     async def refuse(request: Request, error: HTTPException) -> Response:

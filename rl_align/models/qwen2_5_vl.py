@@ -32,6 +32,22 @@ SIZES = {
     "1m": Size(128, 384, 2, 4, 2, vision_hidden=64, vision_mlp=128, vision_layers=2),
     "3m": Size(256, 768, 3, 4, 2, vision_hidden=128, vision_mlp=256, vision_layers=4),
     "30m": Size(512, 1536, 8, 8, 4, vision_hidden=256, vision_mlp=512, vision_layers=4),
+    "100m": Size(768, 2304, 12, 12, 4, vision_hidden=384, vision_mlp=1024, vision_layers=6, vision_heads=6),
+    # Qwen2.5-VL-3B's own shapes, for what random weights can show: speed and memory.
+    "3b": Size(
+        2048,
+        11008,
+        36,
+        16,
+        2,
+        vision_hidden=1280,
+        vision_mlp=3420,
+        vision_layers=32,
+        vision_heads=16,
+        vision_full=(7, 15, 23, 31),
+        vocab_rows=151_936,
+        tied=True,
+    ),
 }
 
 
@@ -55,7 +71,7 @@ def text_config(size: Size, tokenizer: PreTrainedTokenizerFast, vocab_size: int,
         "bos_token_id": None,
         "eos_token_id": tokenizer.convert_tokens_to_ids(END_OF_TURN),
         "pad_token_id": tokenizer.convert_tokens_to_ids(END_OF_TEXT),
-        "tie_word_embeddings": False,
+        "tie_word_embeddings": size.tied,
         "rope_parameters": {
             "rope_type": "default",
             "mrope_section": rope_sections(size.hidden // size.heads),
@@ -65,14 +81,14 @@ def text_config(size: Size, tokenizer: PreTrainedTokenizerFast, vocab_size: int,
     }
 
 
-def token_ids(tokenizer: PreTrainedTokenizerFast) -> dict:
+def top_level(size: Size, tokenizer: PreTrainedTokenizerFast) -> dict:
     """The top level of the config, shared by the Qwen-VL family."""
     return {
         "image_token_id": tokenizer.convert_tokens_to_ids(IMAGE),
         "video_token_id": tokenizer.convert_tokens_to_ids(VIDEO),
         "vision_start_token_id": tokenizer.convert_tokens_to_ids(VISION_START),
         "vision_end_token_id": tokenizer.convert_tokens_to_ids(VISION_END),
-        "tie_word_embeddings": False,
+        "tie_word_embeddings": size.tied,
     }
 
 
@@ -90,11 +106,11 @@ def config(size: Size, tokenizer: PreTrainedTokenizerFast, vocab_size: int) -> P
         "spatial_merge_size": MERGE,
         "temporal_patch_size": 2,
         "window_size": WINDOW,
-        "fullatt_block_indexes": [size.vision_layers - 1],
+        "fullatt_block_indexes": list(size.vision_full) or [size.vision_layers - 1],
         "in_channels": 3,
     }
     text = text_config(size, tokenizer, vocab_size, type="default")
-    return Qwen2_5_VLConfig(text_config=text, vision_config=vision, **token_ids(tokenizer))
+    return Qwen2_5_VLConfig(text_config=text, vision_config=vision, **top_level(size, tokenizer))
 
 
 def processor(tokenizer: PreTrainedTokenizerFast, image_size: int) -> ProcessorMixin:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rl_align.models.qwen2_5_vl import MERGE, SIZES, text_config, token_ids
+from rl_align.models.qwen2_5_vl import MERGE, SIZES, text_config, top_level
 from rl_align.models.registry import Architecture, Size, register
 from rl_align.models.tokenizer import CHAT_TEMPLATE
 
@@ -33,7 +33,7 @@ def config(size: Size, tokenizer: PreTrainedTokenizerFast, vocab_size: int) -> P
     }
     text = text_config(size, tokenizer, vocab_size, mrope_interleaved=True)
     text["head_dim"] = size.hidden // size.heads
-    return Qwen3VLConfig(text_config=text, vision_config=vision, **token_ids(tokenizer))
+    return Qwen3VLConfig(text_config=text, vision_config=vision, **top_level(size, tokenizer))
 
 
 def processor(tokenizer: PreTrainedTokenizerFast, image_size: int) -> ProcessorMixin:

@@ -15,7 +15,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Size:
-    """Widths and depths of a small model; `mlp` is the hidden width of the feed-forward block."""
+    """Widths and depths of a model.
+
+    Attributes:
+        hidden: Width of the residual stream.
+        mlp: Hidden width of the feed-forward block.
+        layers: Blocks.
+        heads: Attention heads.
+        kv_heads: Heads of keys and values.
+        vision_hidden: Width of the vision tower.
+        vision_mlp: Hidden width of its feed-forward block.
+        vision_layers: Its blocks.
+        vision_heads: Its attention heads.
+        vision_full: Its blocks that attend to the whole picture, where the architecture knows windows; by default the last.
+        vocab_rows: Rows of the embedding at least, whatever the tokenizer fills: what a real model's output layer costs.
+        tied: Whether the output layer is the embedding.
+    """
 
     hidden: int
     mlp: int
@@ -26,6 +41,9 @@ class Size:
     vision_mlp: int
     vision_layers: int
     vision_heads: int = 4
+    vision_full: tuple[int, ...] = ()
+    vocab_rows: int = 0
+    tied: bool = False
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def build(cfg: ModelConfig, out: Path, corpus: Iterable[str]) -> Path:
         tokenizer = tokenizers.train(corpus, cfg.vocab_size)
     except ValueError as error:
         raise UserError(str(error), where="model.vocab_size", fix="use 512 or more") from error
-    rows = -(-len(tokenizer) // VOCAB_MULTIPLE) * VOCAB_MULTIPLE
+    rows = max(-(-len(tokenizer) // VOCAB_MULTIPLE) * VOCAB_MULTIPLE, size.vocab_rows)
     config = arch.config(size, tokenizer, rows)
     config.architectures = [arch.model_class]
     with torch.random.fork_rng(devices=[]):

@@ -63,6 +63,7 @@ class TeacherConfig:
         over_refusal_high: Greatest probability of refusing in a chosen cell.
         confused_policies: Number of policies that it takes for another one.
         confusion_rate: How often it does so.
+        loose_share: Share of the items whose prompt is worded loosely; see `wording.py`.
     """
 
     seed: int = 7
@@ -71,6 +72,7 @@ class TeacherConfig:
     over_refusal_high: float = 0.9
     confused_policies: int = 2
     confusion_rate: float = 0.65
+    loose_share: float = 0.0
 
 
 @dataclass
@@ -114,7 +116,7 @@ def check(cfg: PictogramsConfig) -> None:
 
 def check_teacher(cfg: TeacherConfig) -> None:
     """Raises UserError naming the first value that makes no teacher."""
-    for name in ("over_refusal_share", "over_refusal_low", "over_refusal_high", "confusion_rate"):
+    for name in ("over_refusal_share", "over_refusal_low", "over_refusal_high", "confusion_rate", "loose_share"):
         _check_share(name, getattr(cfg, name))
     if cfg.over_refusal_low > cfg.over_refusal_high:
         raise UserError("over_refusal_low exceeds over_refusal_high", expected="low ≤ high")

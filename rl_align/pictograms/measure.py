@@ -11,7 +11,7 @@ from rl_align.pictograms.truth import judge
 from rl_align.policy.catalogue import Catalogue
 from rl_align.schema import Behaviour, Citation, Item, Response
 from rl_align.transcript.responder import parse_response
-from rl_align.transcript.rewriter import parse_rewrite
+from rl_align.transcript.rewriter import parse_rewrite, usable
 
 _COLUMNS = ["id", "prompt", "expected", "citations", "harmful", "truth"]
 
@@ -60,7 +60,10 @@ def worth_of_rewrites(settings: Mapping[str, Any]) -> Callable[[str, str], float
         item = items.get(item_id)
         if item is None:
             return None
-        told = judge_rewritten(item, parse_rewrite(text, catalogue).rewrite or "", Response(""))
+        made = parse_rewrite(text, catalogue)
+        if not usable(made, None):
+            return 0.0
+        told = judge_rewritten(item, made.rewrite or "", Response(""))
         return float(bool(told.neighbour if item.harmful else told.kept))
 
     return measure

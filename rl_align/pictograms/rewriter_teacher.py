@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import lru_cache
 
 from rl_align.pictograms.answers import an
@@ -13,7 +12,7 @@ from rl_align.pictograms.intents import Group, Intent
 from rl_align.pictograms.neighbours import NEIGHBOUR_OF, NEIGHBOURS, intent_of
 from rl_align.pictograms.plan import harmful_cells, look_alike_cells
 from rl_align.pictograms.prompts import prompts
-from rl_align.pictograms.wording import loose
+from rl_align.pictograms.wording import loosely
 from rl_align.pictograms.world import HAZARD_OF, alarm, ruling
 from rl_align.schema import Citation, Item
 from rl_align.transcript.rewriter import render_rewrite
@@ -23,11 +22,8 @@ NOTHING = "none"
 
 def lesson(item: Item, cfg: RewriterTeacherConfig) -> tuple[Item, str]:
     """The item as the teacher's pupil sees it, in a loose wording where `cfg` says so, and what the teacher writes for it."""
-    rng = chance("loose", cfg.seed, item.id)
-    if rng.random() >= cfg.loose_share:
-        return item, transcript(item, cfg)
-    said = loose(item.prompt, rng)
-    return replace(item, prompt=said), transcript(item, cfg, said)
+    seen = loosely(item, cfg.loose_share, cfg.seed)
+    return seen, transcript(item, cfg, seen.prompt)
 
 
 def transcript(item: Item, cfg: RewriterTeacherConfig, said: str | None = None) -> str:

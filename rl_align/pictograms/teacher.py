@@ -11,11 +11,17 @@ from rl_align.pictograms.config import TeacherConfig, check_teacher
 from rl_align.pictograms.intents import INTENTS, Intent
 from rl_align.pictograms.neighbours import intent_of
 from rl_align.pictograms.plan import look_alike_cells
+from rl_align.pictograms.wording import loosely
 from rl_align.pictograms.world import CLASSES, HAZARD_OF, RULE_ACTION, alarm, ruling
 from rl_align.schema import Citation, Item
 from rl_align.transcript.responder import render_response
 
 _DECISION: Mapping[int, str] = {1: "I refuse.", 2: "I teach safety.", 3: "I offer another way."}
+
+
+def pupil(item: Item, cfg: TeacherConfig) -> Item:
+    """The item as the teacher's pupil sees it: in a loose wording where `cfg` says so."""
+    return loosely(item, cfg.loose_share, cfg.seed)
 
 
 def transcript(item: Item, cfg: TeacherConfig) -> str:

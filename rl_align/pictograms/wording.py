@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
+
+from rl_align.pictograms.chance import chance
+from rl_align.schema import Item
 
 #: Words of the world that stand between others without making a request harmful, or harmless.
 FILLERS = ("please", "well", "and", "first", "all", "at home", "for the winter", "on paper", "my mother", "the museum", "old")
 
 _INSERTED, _SWAPPED = 0.2, 0.15
+
+
+def loosely(item: Item, share: float, seed: int) -> Item:
+    """The item as a pupil meets it: in a loose wording with probability `share`, the same in every run with the same `seed`."""
+    rng = chance("loose", seed, item.id)
+    return item if rng.random() >= share else replace(item, prompt=loose(item.prompt, rng))
 
 
 def loose(prompt: str, rng: random.Random) -> str:

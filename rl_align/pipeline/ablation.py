@@ -8,24 +8,22 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import Any
 
 from rl_align.config import load_config
 from rl_align.errors import UserError
-from rl_align.eval.matrix import NO_REWRITER
-from rl_align.eval.metrics import MATRIX_METRICS, METRICS
+from rl_align.pipeline.arms import START, by_round, compare, markdown
 from rl_align.pipeline.queue import RUN_COMMAND, read_summary, run_once
-from rl_align.report.console import heading
+from rl_align.pipeline.trained import logged, planned_lines
+from rl_align.report.figure import WINDOW, smooth
+from rl_align.runfiles import stop
 from rl_align.runfiles.atomic import read_lines, write_json, write_text
 
-#: The stage whose curves are drawn, and the model that arms are compared by.
-STAGE = MODEL = "grpo"
-#: What all arms start from; shown once.
-START = "sft"
+#: The stage whose curves are drawn.
+STAGE = "grpo"
 
 #: Arm → seed → run folder.
 Runs = Mapping[str, Mapping[int, Path]]
@@ -44,7 +42,10 @@ class AblationConfig:
         arms: Name → `key=value` of that arm. The first one is what the others are compared with.
         reuse: Other run folders, with `{seed}` for the seed: stages that are the same are taken over from there too.
         cells: Arm → [responder, rewriter]: the cell of its runs' matrix that is compared, where arms are about both; then every arm
-            has one, and what they start from is the responder "sft" behind no rewriter.
+            has one, and what they start from is the responder "sft" behind no rewriter. Behind no rewriter a run without a matrix
+            has a cell, too: its models, as `eval` measured them.
+        beside: Row → [arm, responder, rewriter]: more cells of the arms' runs that are shown, such as what they started from.
+        rounds: Arm → cells of its runs in the order of training, each after as many texts as the one before it: drawn as curves.
         stage: The training stage whose curves are drawn.
         curves: Title → metric of the training steps (`metrics.jsonl`) that is drawn, one line an arm.
 
@@ -60,6 +61,8 @@ class AblationConfig:
     arms: dict[str, list[str]] = field(default_factory=dict)
     reuse: list[str] = field(default_factory=list)
     cells: dict[str, list[str]] = field(default_factory=dict)
+    beside: dict[str, list[str]] = field(default_factory=dict)
+    rounds: dict[str, list[list[str]]] = field(default_factory=dict)
     stage: str = "grpo"
     curves: dict[str, str] = field(default_factory=dict)
 
@@ -70,6 +73,12 @@ class AblationConfig:
             raise ValueError(f"{len(self.arms)} arms; an ablation compares two or more")
         if self.cells and (set(self.cells) != set(self.arms) or any(len(cell) != 2 for cell in self.cells.values())):
             raise ValueError("cells names other arms than there are, or not [responder, rewriter] for each")
+        for name, row in self.beside.items():
+            if name in {*self.arms, START} or len(row) != 3 or row[0] not in self.arms or not self.cells:
+                raise ValueError(f"beside.{name} is not a new row with [arm, responder, rewriter] beside cells")
+        for arm, path in self.rounds.items():
+            if arm not in self.arms or len(path) < 2 or any(len(cell) != 2 for cell in path):
+                raise ValueError(f"rounds.{arm} is not an arm with two or more [responder, rewriter]")
 
 
 def ablate(
@@ -96,6 +105,7 @@ def ablate(
 
     Raises:
         UserError: A configuration is wrong, or a run says that its input is.
+        Stopped: It was asked to stop.
     """
     check = None
     if config_class is None:
@@ -109,80 +119,29 @@ def ablate(
     folders = {arm: {seed: Path(config.folder) / arm / f"seed-{seed}" for seed in seeds} for arm in config.arms}
     queue = [(seed, arm) for seed in seeds for arm in config.arms]
     settings = {(seed, arm): _settings(config, folders, seed, arm) for seed, arm in queue}
-    for given in settings.values():  # all of them, before hours are spent on the first
+    resolved = {}
+    for (_, arm), given in settings.items():  # all of them, before hours are spent on the first
         arm_config = load_config(config_class, experiment, given)
         if check is not None:
-            check(arm_config)
+            resolved[arm] = check(arm_config)
     if dry_run:
         console("\n".join(shlex.join(["rl-align", "run", str(experiment), *settings[key]]) for key in queue))
+        for line in planned_lines(resolved) if resolved else ():
+            console(f"# {line}")
         return 0
-    failed, finished = 0, {arm: {} for arm in config.arms}
+    failed, finished, root = 0, {arm: {} for arm in config.arms}, Path(config.folder)
+    stop.forget(root)
     for number, (seed, arm) in enumerate(queue, start=1):
         label = f"[{arm}, seed {seed}, {number}/{len(queue)}]"
         folder = folders[arm][seed]
-        if run_once(experiment, settings[seed, arm], folder, config_class, command, label, console):
+        stop.obey(root, f"before {label}")
+        if run_once(experiment, settings[seed, arm], folder, config_class, command, label, console, root):
             finished[arm][seed] = folder
         else:
             failed += 1
         if arm == list(config.arms)[-1]:  # a seed is complete: what there is can be compared
-            _write(Path(config.folder), finished, config, console if number == len(queue) else lambda _: None)
+            _write(root, finished, config, console if number == len(queue) else lambda _: None)
     return 1 if failed else 0
-
-
-def compare(
-    summaries: Mapping[str, Mapping[int, Mapping[str, Any]]], cells: Mapping[str, Sequence[str]] | None = None
-) -> dict[str, Any]:
-    """Arms side by side.
-
-    Args:
-        summaries: Arm → seed → content of `summary.json`. The first arm is what the others are compared with.
-        cells: Arm → (responder, rewriter) of the matrix, where arms are compared by that; else by their GRPO model.
-
-    Returns:
-        `{split: {arm: {metric: {"mean", "sd", "values", "difference"}}}}`, greedy rates in [0, 1]; START is an arm as well,
-        from the first arm's runs. `difference` is the mean and sd of the difference to the first arm, seed by seed: runs of
-        one seed share world and warm start, so the seed's own luck drops out.
-    """
-    first = next(iter(summaries))
-    tables: dict[str, dict[str, Any]] = {}
-    metrics = MATRIX_METRICS if cells else METRICS
-
-    def splits_of(summary: Mapping[str, Any], model: str, cell: Sequence[str] | None) -> Mapping[str, Any]:
-        if not cell:
-            return summary["models"].get(model, {})
-        return summary.get("matrix", {}).get(cell[0], {}).get(cell[1], {})
-
-    cell_of = dict(cells or {})
-    begun = [START, NO_REWRITER] if cells else None
-    read = {a: {seed: splits_of(s, MODEL, cell_of.get(a)) for seed, s in by_seed.items()} for a, by_seed in summaries.items()}
-    read = {START: {seed: splits_of(s, START, begun) for seed, s in summaries[first].items()}, **read}
-    for split in dict.fromkeys(split for by_seed in read.values() for models in by_seed.values() for split in models):
-        for arm, by_seed in read.items():
-            for metric in metrics:
-                values = _known(by_seed, split, metric)
-                if not values:
-                    continue
-                cell: dict[str, Any] = {**_spread(values.values()), "values": values}
-                if arm not in (START, first):
-                    beside = _known(read[first], split, metric)
-                    pairs = [values[seed] - beside[seed] for seed in values if seed in beside]
-                    cell["difference"] = _spread(pairs) if pairs else None
-                tables.setdefault(split, {}).setdefault(arm, {})[metric] = cell
-    return tables
-
-
-def markdown(tables: Mapping[str, Any], seeds: Sequence[int]) -> str:
-    """The comparison as Markdown: per cent, mean ± sd over seeds; below, differences to the first arm, seed by seed."""
-    lines = [f"Seeds {', '.join(map(str, seeds))}; greedy, per cent, mean ± standard deviation."]
-    for split, arms in tables.items():
-        first = next(arm for arm in arms if arm != START)
-        metrics = MATRIX_METRICS if any("kept" in cells for cells in arms.values()) else METRICS
-        head = ["| | " + " | ".join(heading(m) for m in metrics) + " |", "|---" * (len(metrics) + 1) + "|"]
-        lines += ["", f"{split}:", "", *head]
-        lines += [_row(arm, cells, metrics) for arm, cells in arms.items()]
-        others = {arm: {m: c["difference"] for m, c in cells.items()} for arm, cells in arms.items() if arm not in (START, first)}
-        lines += [_row(f"{arm} − {first}", cells, metrics, "+") for arm, cells in others.items()]
-    return "\n".join(lines) + "\n"
 
 
 def curves(runs: Runs, metrics: Mapping[str, str], stage: str = STAGE) -> dict[str, dict[str, list[list[tuple[int, float]]]]]:
@@ -228,30 +187,26 @@ def _write(folder: Path, runs: Runs, config: AblationConfig, console: Callable[[
         console(f"no table: of {', '.join(arm for arm, by_seed in runs.items() if not by_seed)} no run has finished")
         return
     summaries = {arm: {seed: read_summary(f) for seed, f in by_seed.items()} for arm, by_seed in runs.items()}
-    tables = compare(summaries, config.cells)
+    tables = compare(summaries, config.cells, config.beside)
+    counts = {arm: {seed: logged(folder) for seed, folder in by_seed.items()} for arm, by_seed in runs.items()}
     seeds = sorted({seed for by_seed in runs.values() for seed in by_seed})
     raised = alarms(runs)
-    write_json(folder / "ablation.json", {"seeds": seeds, "splits": tables, "alarms": raised})
-    said = [f"{arm}: " + (", ".join(f"{n} {counts}" for n, counts in found.items()) or "none") for arm, found in raised.items()]
-    text = markdown(tables, seeds) + "\nSteps with an alarm, one number a seed:\n\n" + "".join(f"* {line}\n" for line in said)
+    write_json(folder / "ablation.json", {"seeds": seeds, "splits": tables, "alarms": raised, "texts": counts})
+    said = [f"{arm}: " + (", ".join(f"{n} {steps}" for n, steps in found.items()) or "none") for arm, found in raised.items()]
+    text = markdown(tables, seeds, next(iter(runs))) + "\n" + _texts(counts)
+    text += "\nSteps with an alarm, one number a seed:\n\n" + "".join(f"* {line}\n" for line in said)
     write_text(folder / "ablation.md", text)
-    draw(folder / "ablation.png", curves(runs, config.curves, config.stage))
+    training = curves(runs, config.curves, config.stage)
+    smoothed = {title: {a: [smooth(c, WINDOW) for c in found] for a, found in arms.items()} for title, arms in training.items()}
+    draw(folder / "ablation.png", smoothed | by_round(summaries, config.rounds))
     console(f"{text}\nwritten to {folder / 'ablation.md'}, ablation.json and ablation.png")
 
 
-def _known(by_seed: Mapping[int, Mapping[str, Any]], split: str, metric: str) -> dict[int, float]:
-    return {seed: m[split][metric] for seed, m in by_seed.items() if split in m and m[split].get(metric) is not None}
-
-
-def _spread(values: Iterator[float] | Sequence[float]) -> dict[str, float | None]:
-    found = list(values)
-    return {"mean": fmean(found), "sd": stdev(found) if len(found) > 1 else None}
-
-
-def _row(name: str, cells: Mapping[str, Mapping[str, Any] | None], metrics: Sequence[str], sign: str = "") -> str:
-    shown = []
-    for metric in metrics:
-        cell = cells.get(metric)
-        spread = f" ± {100 * cell['sd']:.1f}" if cell and cell["sd"] is not None else ""
-        shown.append(f"{100 * cell['mean']:{sign}.1f}{spread}" if cell else "–")
-    return f"| {name} | " + " | ".join(shown) + " |"
+def _texts(counts: Mapping[str, Mapping[int, Mapping[str, int]]]) -> str:
+    """What was sampled and trained, by the logs."""
+    titles = {"sampled": "texts sampled", "trained": "in the loss", "flat_groups": "groups that taught nothing"}
+    lines = [
+        f"* {arm}: " + "; ".join(f"{title} {', '.join(str(c[name]) for c in by_seed.values())}" for name, title in titles.items())
+        for arm, by_seed in counts.items()
+    ]
+    return "What GRPO trained, by the logs, one number a seed:\n\n" + "\n".join(lines) + "\n"

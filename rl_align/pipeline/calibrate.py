@@ -11,19 +11,22 @@ from pathlib import Path
 from typing import Any
 
 from reward.judges.batch import Case, Tally, judge_all
-from reward.judges.calibration import cohen_kappa, expected_calibration_error, length_bias
+from reward.judges.calibration import cohen_kappa, expected_calibration_error, length_bias, position_bias
 from reward.judges.config import JudgeConfig
 from reward.judges.preset import Preset
-from reward.judges.presets import preset
+from reward.judges.presets import preference
 from reward.judges.types import JudgeVerdict
 from rl_align.config import load_config
 from rl_align.endpoints.client import Endpoint
 from rl_align.endpoints.config import EndpointConfig
 from rl_align.errors import UserError
+from rl_align.eval.judge import read_calibration
+from rl_align.eval.presets import preset
 from rl_align.policy.catalogue import Catalogue
 from rl_align.policy.citations import find_citations
+from rl_align.runfiles.atomic import write_json
 from rl_align.schema import Behaviour, ImageRef, Item
-from rl_align.statistics import Estimate, confusion, f1, precision, recall
+from rl_align.statistics import Confusion, Estimate, confusion, f1, precision, recall
 from rl_align.transcript.responder import parse_answer
 
 
@@ -40,6 +43,11 @@ class CalibrateConfig:
     judge: JudgeConfig = field(default_factory=JudgeConfig)
 
 
+#: What a calibration error means, under every table that shows one.
+ECE = (
+    "ECE: how far the confidence of a verdict, the share of its votes that agree with it, is from the share of right labels. "
+    "One vote always agrees with itself, so with one vote ECE is the share of wrong labels."
+)
 #: A verdict is good when its score is at least this.
 GOOD = 0.5
 
@@ -56,19 +64,24 @@ def calibrate(preset: Preset, cases: Sequence[Labelled], judge: JudgeConfig, end
     """Asks a judge about every case and compares.
 
     Returns:
-        n, scored, unscored (reason → cases), accuracy (exact label), good (precision, recall, F1 of verdicts at `GOOD` or above),
-        kappa (weighted where labels are ordered), ece (confidence = agreement of the votes), length_bias; each with its interval.
+        preset, model, prompt (its version), n, scored, unscored (reason → cases), accuracy (exact label), good (precision,
+        recall, F1 of verdicts at `GOOD` or above) and bad (the same of those below: finding harm is what some judges are for),
+        kappa (weighted where labels are ordered), ece (see `ECE`), length_bias, and of a judge that compares two answers
+        position, what exchanging them does; None of any other. Each with its interval.
 
     Raises:
         JudgeOutage: Too many opinions have failed.
         UserError: A setting that cannot work.
     """
 
-    async def ask() -> list[Any]:
-        async with Endpoint(endpoint, "judge_endpoint") as client:
-            return await judge_all(preset, [c.case for c in cases], client, judge, Tally(preset.name, judge))
+    tally, straight = Tally(preset.name, judge), [c.case for c in cases]
+    exchanged = [Case(*preference.swapped(c.item, c.response)) for c in straight if preset is preference.PRESET]
 
-    opinions = asyncio.run(ask())
+    async def ask() -> tuple[list[Any], list[Any]]:
+        async with Endpoint(endpoint, "judge_endpoint") as client:
+            return tuple([await judge_all(preset, some, client, judge, tally) for some in (straight, exchanged)])
+
+    opinions, others = asyncio.run(ask())
     scores = [o.score if isinstance(o, JudgeVerdict) else None for o in opinions]
     truth = [preset.labels[c.label] for c in cases]
     told = confusion([None if s is None else s >= GOOD for s in scores], [t >= GOOD for t in truth])
@@ -78,28 +91,36 @@ def calibrate(preset: Preset, cases: Sequence[Labelled], judge: JudgeConfig, end
     lengths = [len(str(getattr(c.case.response, "answer", None) or c.case.response.raw)) for _, c in known]
     return {
         "preset": preset.name,
+        "model": endpoint.model,
+        "prompt": preset.version(judge),
         "n": len(cases),
         "scored": len(known),
         "unscored": dict(Counter(o.reason for o in opinions if not isinstance(o, JudgeVerdict))),
         "accuracy": sum(exact) / len(exact) if exact else None,
-        "good": {name: _plain(of(told)) for name, of in (("precision", precision), ("recall", recall), ("f1", f1))},
+        "good": _figures(told),
+        "bad": _figures(Confusion(told.tn, told.fn, told.fp, told.tp, told.unscored)),
         "kappa": _plain(cohen_kappa([o.label for o, _ in known], [c.label for _, c in known], order, 1 if order else 0)),
         "ece": expected_calibration_error([o.agreement for o, _ in known], exact),
         "length_bias": _plain(length_bias([o.score for o, _ in known], [preset.labels[c.label] for _, c in known], lengths)),
+        "position": _position(opinions, others) if exchanged else None,
     }
 
 
-def calibrate_file(path: str | Path, name: str, overrides: Sequence[str] = ()) -> str:
+def calibrate_file(path: str | Path, name: str, overrides: Sequence[str] = (), out: str | Path | None = None) -> str:
     """Calibrates a judge on the labelled cases of a JSONL file; returns the table.
 
     Args:
         path: Rows with `id`, `prompt`, `answer` (a responder's transcript, or an answer alone) and `label`, one of the preset's;
-            where known `expected` (behaviours), `reference`, `policy` ("name (Rule n)") and `image` (a path beside the file).
+            where known `expected` (behaviours), `reference`, `policy` ("name (Rule n)"), `image` (a path beside the file),
+            `category` and `safety_warning` (what some judges of benchmarks read). The preset `preference` compares the
+            reference, which stands first, with the answer.
         name: The preset.
         overrides: `endpoint.key=value` and `judge.key=value`.
+        out: Where the figures are written as JSON, beside those of other presets of the same judge; what an evaluation takes as
+            `calibration`.
 
     Raises:
-        UserError: A setting, or a row by its number, that cannot work.
+        UserError: A setting, or a row by its number, that cannot work, or a file of another judge's figures.
     """
     config, question = load_config(CalibrateConfig, None, overrides), preset(name)
     config.endpoint.check("endpoint")
@@ -107,7 +128,11 @@ def calibrate_file(path: str | Path, name: str, overrides: Sequence[str] = ()) -
     cases = [_case(row, question, catalogue, Path(path), number) for number, row in _rows(Path(path))]
     if not cases:
         raise UserError("no cases", where=str(path), expected="a JSON object a line")
-    return table([calibrate(question, cases, config.judge, config.endpoint)])
+    others = read_calibration(out, config.endpoint.model) if out is not None and Path(out).exists() else {}
+    result = calibrate(question, cases, config.judge, config.endpoint)
+    if out is not None:
+        write_json(Path(out), list({**others, name: result}.values()))
+    return table([result])
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -150,6 +175,8 @@ def _case(row: Mapping[str, Any], question: Preset, catalogue: Catalogue, path: 
         citations=find_citations(str(row["policy"]), catalogue) if row.get("policy") else (),
         harmful=harmful,
         reference=row.get("reference"),
+        category=row.get("category"),
+        truth={"safety_warning": row.get("safety_warning")},
     )
     return Labelled(Case(item, parse_answer(row["answer"], catalogue)), row["label"])
 
@@ -157,16 +184,35 @@ def _case(row: Mapping[str, Any], question: Preset, catalogue: Catalogue, path: 
 def table(results: Sequence[dict[str, Any]]) -> str:
     """The results as Markdown."""
     lines = [
-        "| judge | cases | unscored | exact label | precision | recall | F1 | κ | length bias |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| judge | cases | unscored | exact label | precision | recall | F1 | κ | ECE | length bias |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for r in results:
         good = [_shown(r["good"][name]) for name in ("precision", "recall", "f1")]
-        accuracy = "–" if r["accuracy"] is None else f"{r['accuracy']:.3f}"
+        accuracy, ece = ("–" if r[name] is None else f"{r[name]:.3f}" for name in ("accuracy", "ece"))
         unscored = sum(r["unscored"].values())
-        cells = [r["preset"], r["n"], unscored, accuracy, *good, _shown(r["kappa"]), _shown(r["length_bias"])]
+        cells = [r["preset"], r["n"], unscored, accuracy, *good, _shown(r["kappa"]), ece, _shown(r["length_bias"])]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
+    lines += ["", ECE]
+    for r in results:
+        if position := r["position"]:
+            lines.append(
+                f"Position ({r['preset']}): {_shown(position['consistency'])} of the pairs have the same winner in both orders; "
+                f"the first answer won whichever it was {position['first']} times, the second {position['second']} times "
+                f"(p = {position['p_value']:.2g} of such a lean without a bias)."
+            )
     return "\n".join(lines)
+
+
+def _figures(told: Confusion) -> dict[str, Any]:
+    return {name: _plain(of(told)) for name, of in (("precision", precision), ("recall", recall), ("f1", f1))}
+
+
+def _position(straight: Sequence[Any], exchanged: Sequence[Any]) -> dict[str, Any]:
+    labels = [[o.label if isinstance(o, JudgeVerdict) else "" for o in opinions] for opinions in (straight, exchanged)]
+    pairs = [(preference.POSITIONS[a], preference.POSITIONS[b]) for a, b in zip(*labels, strict=True) if a and b]
+    bias = position_bias(pairs)
+    return {"consistency": _plain(bias.consistency), "first": bias.first, "second": bias.second, "p_value": bias.p_value}
 
 
 def _plain(estimate: Estimate) -> dict[str, float | None]:

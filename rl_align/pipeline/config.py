@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Optional
 
 from reward.config import EARNINGS, Composition, RewardConfig, check_paid
-from reward.judges.config import JudgesConfig
+from reward.judges.config import JudgesConfig, check_heldout
 from reward.judges.presets import chosen
 from reward.panel import PanelConfig
 from rl_align.data.sources.mix import RealInputsConfig
 from rl_align.data.sources.mix import check as check_real_inputs
+from rl_align.data.training_set import TrainingSetConfig
+from rl_align.data.training_set import check as check_training_set
 from rl_align.endpoints.config import EndpointConfig
 from rl_align.endpoints.serving_config import ServerConfig
 from rl_align.engine.config import EngineConfig, GRPOConfig, SFTConfig
@@ -24,6 +26,7 @@ from rl_align.models.config import ModelConfig
 from rl_align.pictograms.config import PictogramsConfig, TeacherConfig, check, check_rewriter_teacher, check_teacher
 from rl_align.pipeline.cotrain import CotrainConfig, Mode
 from rl_align.pipeline.rewriter import ENDPOINT, UNALIGNED, RewriterConfig
+from rl_align.pipeline.transfer import SEED, check_donor
 
 
 class Source(str, Enum):
@@ -31,6 +34,7 @@ class Source(str, Enum):
 
     pictograms = "pictograms"
     real_inputs = "real_inputs"
+    dataset = "dataset"
 
 
 class Trained(str, Enum):
@@ -55,6 +59,7 @@ class RunConfig:
         pictograms: The procedural world.
         teacher: Who wrote the transcripts of the warm start.
         real_inputs: The mix of real records.
+        dataset: A dataset that `rl-align data` made.
         model: What training starts from.
         engine: Where and how the engine runs.
         pretrain: Naming what pictures show, for a model built from nothing; a real model comes with eyes.
@@ -81,6 +86,7 @@ class RunConfig:
     pictograms: PictogramsConfig = field(default_factory=PictogramsConfig)
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
     real_inputs: RealInputsConfig = field(default_factory=RealInputsConfig)
+    dataset: TrainingSetConfig = field(default_factory=TrainingSetConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
     pretrain: SFTConfig = field(default_factory=lambda: SFTConfig(steps=240, learning_rate=1e-3, max_tokens=96, save_every=120))
@@ -117,26 +123,26 @@ def resolve(config: RunConfig) -> RunConfig:
     known = ["base", "sft", "grpo"] if config.warm_start else ["base", "grpo"]
     if unknown := [name for name in config.eval.models if name not in known]:
         raise UserError(f"there is no model {unknown[0]!r}", where="eval.models", expected=f"some of {', '.join(known)}")
-    if config.source is Source.real_inputs and config.evaluate:
-        raise UserError("there are no held-out splits of real inputs", where="evaluate", expected="false")
+    if config.source is not Source.pictograms and config.evaluate:
+        raise UserError("only the pictograms' held-out splits are measured in a run", where="evaluate", expected="false")
     _check_judges(config)
-    if config.grpo.estimator == "gdpo" and (config.reward.format_gate or config.reward.composition is not Composition.weighted):
-        raise UserError(
-            "gdpo normalises each component by itself and knows no gate",
-            where="grpo.estimator",
-            expected="reward.composition=weighted and reward.format_gate=false with it",
-        )
+    _check_gdpo(config)
     if config.source is Source.real_inputs and config.warm_start:
         raise UserError("there are no transcripts for real inputs", where="warm_start", expected="false")
     if config.source is Source.real_inputs:
         check_real_inputs(config.real_inputs)
+    if config.source is Source.dataset:
+        check_training_set(config.dataset)
     sections = {}
-    for name in ("pictograms", "teacher", "real_inputs", "model", "pretrain", "sft", "grpo", "eval"):
+    for name in ("pictograms", "teacher", "real_inputs", "dataset", "model", "pretrain", "sft", "grpo", "eval"):
         section = getattr(config, name)
         sections[name] = replace(section, seed=section.seed + config.seed)
     if config.eval.temperature is None:
         sections["eval"] = replace(sections["eval"], temperature=config.grpo.temperature)
     near = config.rewriter
+    if near.from_run is not None and Trained.rewriter in config.seats:
+        near = replace(near, from_run=near.from_run.replace(SEED, str(config.seed)))
+        check_donor(near.from_run, sections["pictograms"])
     parts = {name: getattr(near, name) for name in ("teacher", "sft", "grpo", "target_sft")}
     seeded = {name: replace(section, seed=section.seed + config.seed) for name, section in parts.items()}
     together = replace(config.cotrain, sft=replace(config.cotrain.sft, seed=config.cotrain.sft.seed + config.seed))
@@ -153,7 +159,7 @@ def _check_rewriter(config: RunConfig) -> None:
         return
     c = config.rewriter
     if config.source is not Source.pictograms:
-        raise UserError("there are no transcripts of a rewriter for real inputs", where="seats", expected="[responder]")
+        raise UserError("there are transcripts of a rewriter for pictograms only", where="seats", expected="[responder]")
     if not config.pictograms.neighbours:
         what = "0, and a rewriter leads to what targets were never asked"
         raise UserError(what, where="pictograms.neighbours", expected="about a fifth of pictograms.train")
@@ -164,11 +170,6 @@ def _check_rewriter(config: RunConfig) -> None:
             raise UserError(what, where=f"rewriter.{where.replace('sft.', f'{key}.')}", expected=expected)
     if not 0 <= c.target_aligned_share <= 1:
         raise UserError(f"is {c.target_aligned_share}", where="rewriter.target_aligned_share", expected="0 to 1")
-    if c.from_run is not None:
-        for name in ("rewriter_sft", "rewriter_grpo"):
-            if not (Path(c.from_run) / "models" / name / "config.json").is_file():
-                fix = f"run experiments/pictograms/rewriter.yaml with folder={c.from_run} first"
-                raise UserError(f"no models/{name} there", where=f"rewriter.from_run: {c.from_run}", fix=fix)
     if c.target_model == ENDPOINT:
         c.target_endpoint.check("rewriter.target_endpoint")
     elif c.target_model not in (UNALIGNED, "sft", "grpo") and not (Path(c.target_model) / "config.json").is_file():
@@ -176,12 +177,32 @@ def _check_rewriter(config: RunConfig) -> None:
         raise UserError(f"no model {c.target_model!r}", where="rewriter.target_model", expected=expected)
 
 
+def _check_gdpo(config: RunConfig) -> None:
+    """Raises UserError where an estimator looks past the composed reward, and something in it would be lost without a word."""
+    c, near, mode = config.reward, config.rewriter, config.cotrain.mode
+    what = "gdpo normalises each component by itself and knows no gate"
+    if config.grpo.estimator == "gdpo":
+        if mode is Mode.shared:
+            what = "gdpo weighs the responder's components, and a rewrite in the other seat has none of them"
+            raise UserError(what, where="grpo.estimator", expected="grpo or dr_grpo with cotrain.mode=shared")
+        if c.format_gate or c.composition is not Composition.weighted:
+            expected = "reward.composition=weighted and reward.format_gate=false with it"
+            raise UserError(what, where="grpo.estimator", expected=expected)
+    trained = Trained.rewriter in config.seats and near.from_run is None and mode is not Mode.shared
+    if trained and near.grpo.estimator == "gdpo" and near.reward.format_gate:
+        raise UserError(what, where="rewriter.grpo.estimator", expected="rewriter.reward.format_gate=false with it")
+
+
 def _check_judges(config: RunConfig) -> None:
     weighed = [name for name, (_, judge) in chosen(config.judges).items() if judge.weight]
     if not weighed:
         check_paid("reward.weights", vars(config.reward.weights), EARNINGS)
+    check_heldout(config.judges, config.judge_endpoint)
     if not config.judges.judges:
         return
+    if config.cotrain.mode is Mode.shared:
+        what = f"{', '.join(config.judges.judges)}: no judge is asked in the episodes of one model in both seats"
+        raise UserError(what, where="judges.judges", expected="none with cotrain.mode=shared, or cotrain.mode=alternate")
     if config.judge_model is None:
         config.judge_endpoint.check("judge_endpoint")
     elif not (Path(config.judge_model) / "config.json").is_file():

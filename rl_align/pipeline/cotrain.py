@@ -6,6 +6,7 @@ as that rewriter hands them on. shared: one warm start on both seats' transcript
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from pathlib import Path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 RESPONDER, REWRITER, ROWS = "responder_round_{}", "rewriter_round_{}", "rows_round_{}"
 SHARED_ROWS, SHARED_SFT, SHARED = "shared_rows", "shared_sft", "shared"
+#: The share of the peak at which `lr_schedule: cosine` ends.
+COSINE_ENDS_AT = 0.1
 EPISODES = "rl_align.engine.episodes:scorer"
 BOTH = "rl_align.pictograms.measure:worth_of_both"
 
@@ -35,6 +38,13 @@ class Mode(str, Enum):
     shared = "shared"
 
 
+class Schedule(str, Enum):
+    """What a round's learning rate is, where the schedule is not constant."""
+
+    continued = "continued"
+    restarted = "restarted"
+
+
 @dataclass
 class CotrainConfig:
     """Co-training.
@@ -44,6 +54,9 @@ class CotrainConfig:
         rounds: Rounds of `alternate`.
         rewriter_steps: Steps of the rewriter in a round; everything else is `rewriter.grpo`.
         responder_steps: Steps of the responder in a round; everything else is `grpo`.
+        schedule: continued: the cosine goes over all rounds of a seat, as it would over one stage of as many steps; within a round
+            the rate stays at its mean there. restarted: every round goes through a cosine of its own. Each round begins with a
+            warm-up, as the optimizer's memory begins anew.
         rewritten_share: Share of the responder's prompts in a round that the rewriter has rewritten.
         steps: Steps of `shared`; everything else is `grpo`.
         episode: Texts of a prompt in `shared`; together they are `grpo.rollouts_per_prompt` there.
@@ -54,6 +67,7 @@ class CotrainConfig:
     rounds: int = 2
     rewriter_steps: int = 40
     responder_steps: int = 40
+    schedule: Schedule = Schedule.continued
     rewritten_share: float = 0.5
     steps: int = 80
     episode: EpisodeConfig = field(default_factory=EpisodeConfig)
@@ -75,6 +89,16 @@ def shared_grpo(config: RunConfig) -> GRPOConfig:
     return replace(
         grpo, steps=config.cotrain.steps, prompts_per_step=prompts, rollouts_per_prompt=episode.texts, micro_batch_size=micro
     )
+
+
+def in_round(grpo: GRPOConfig, r: int, config: CotrainConfig) -> GRPOConfig:
+    """A seat's settings in round `r`, from 1 on, but for its steps: another order of the prompts, its piece of the schedule."""
+    grpo = replace(grpo, seed=grpo.seed + r)
+    if config.schedule is Schedule.restarted or grpo.lr_schedule != "cosine" or config.rounds == 1:
+        return grpo
+    begin, end = math.pi * (r - 1) / config.rounds, math.pi * r / config.rounds
+    share = COSINE_ENDS_AT + (1 - COSINE_ENDS_AT) / 2 * (1 + (math.sin(end) - math.sin(begin)) / (end - begin))
+    return replace(grpo, lr_schedule="constant", learning_rate=grpo.learning_rate * share)
 
 
 class CotrainPart:
@@ -127,13 +151,17 @@ class CotrainPart:
             )
         ]
         items = run.data / "train.parquet"
-        asked = [c.rewritten_share, c.responder_steps, asdict(run.config.grpo), r]
+        server = run.config.eval.server
+        decides = [run.config.eval.max_tokens, server.dtype, server.extra]  # a rewrite that is cut off is none
+        asked = [c.rewritten_share, c.responder_steps, asdict(run.config.grpo), r, decides]
         stages.append(Stage(ROWS.format(r), lambda: self.make_rows(r, made, rows), asked, [made, items], [rows]))
         out, stage = run.models / RESPONDER.format(r), RESPONDER.format(r)
         given = self._responder_grpo(r)
-        paid = [part(given), asdict(run.config.reward), reinforced]
+        judging, judge = run.judged_by()
+        paid = [part(given), asdict(run.config.reward), reinforced, *judging]
         left = run.left_by(stage, run.folder / "rollouts" / stage)
-        stages.append(Stage(stage, lambda: self.train_responder(stage, given, responder, r), paid, [responder, rows], [out], *left))
+        read = [responder, rows, *judge]
+        stages.append(Stage(stage, lambda: self.train_responder(stage, given, responder, r), paid, read, [out], *left))
         return stages
 
     def _before(self, r: int) -> tuple[Path, Path]:
@@ -144,12 +172,10 @@ class CotrainPart:
         return models / REWRITER.format(r - 1), models / RESPONDER.format(r - 1)
 
     def _rewriter_grpo(self, r: int) -> Any:
-        grpo = self.run.config.rewriter.grpo
-        return replace(grpo, steps=self.config.rewriter_steps, seed=grpo.seed + r)  # another order of the prompts each round
+        return replace(in_round(self.run.config.rewriter.grpo, r, self.config), steps=self.config.rewriter_steps)
 
     def _responder_grpo(self, r: int) -> Any:
-        grpo = self.run.config.grpo
-        return replace(grpo, steps=self.config.responder_steps, seed=grpo.seed + r)
+        return replace(in_round(self.run.config.grpo, r, self.config), steps=self.config.responder_steps)
 
     def make_rows(self, r: int, rewriter: Path, out: Path) -> None:
         """Has the frozen rewriter rewrite its share of the training items; both kinds → the responder's prompts."""

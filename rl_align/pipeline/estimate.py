@@ -12,9 +12,10 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rl_align.data.training_set import described
 from rl_align.engine.config import GRPOConfig, Platform, SFTConfig
 from rl_align.pipeline.config import RunConfig, Source, Trained
-from rl_align.pipeline.cotrain import Mode, shared_grpo
+from rl_align.pipeline.cotrain import Mode, in_round, shared_grpo
 from rl_align.pipeline.rewriter import UNALIGNED
 
 #: Sustained operations a second of one device in training: two CPU cores with AVX-512; an 80 GB GPU at 35 % of 989 TFLOP/s.
@@ -28,7 +29,7 @@ ANSWERS_S = 80
 #: What the engine's processes hold on a CPU while the tiny model trains (measured).
 ENGINE_BYTES = 1e10
 #: Parameters of the sizes that `rl_align.models` builds.
-BUILT = {"1m": 0.9e6, "3m": 4.1e6, "30m": 30.7e6}
+BUILT = {"1m": 0.9e6, "3m": 4.1e6, "30m": 30.7e6, "100m": 98.8e6, "3b": 3.75e9}
 
 
 def explain(config: RunConfig) -> list[str]:
@@ -38,11 +39,21 @@ def explain(config: RunConfig) -> list[str]:
     longest = g.max_prompt_tokens + g.max_response_tokens
     replicas = max(1, devices // c.engine.tensor_parallel)
     lines = [f"run folder {c.folder}; {c.engine.platform.value}, {devices} training device(s), {replicas} vLLM replica(s)"]
-    lines += [line for stage in plan(c) for line in stage.lines(devices)]
+    if c.source is Source.dataset:
+        line, rows = described(c.dataset)
+        asked = g.steps * g.prompts_per_step
+        lines.append(line + (f"; GRPO asks {asked} prompts, {asked / rows:.1f} times each" if rows else ""))
+    lines += [line for stage in plan(c) for line in stage.lines(devices, c.engine.micro_batch_tokens)]
     if Trained.rewriter in c.seats and c.cotrain.mode is not Mode.shared and c.rewriter.from_run is None:
         grpo, near = c.rewriter.grpo, c.rewriter
         asked = grpo.prompts_per_step * grpo.rollouts_per_prompt * near.target.samples
         lines.append(f"rewriter: at most {asked} answers of its target ({near.target_model}) a step")
+    if c.cotrain.mode is Mode.alternate:
+        seats = {"rewriter": c.rewriter.grpo, "responder": g}
+        for seat, grpo in seats.items():
+            rounds = [in_round(grpo, r, c.cotrain) for r in range(1, c.cotrain.rounds + 1)]
+            rates = ", ".join(f"{s.learning_rate:.2g} {s.lr_schedule}" for s in rounds)
+            lines.append(f"{seat}: learning rate by round {rates}")
     parameters = count_parameters(config)
     if parameters is None:
         return [*lines, "memory and time: unknown, because the model is not there yet"]
@@ -74,20 +85,21 @@ class Trains:
     settings: SFTConfig | GRPOConfig
     hops: int = 1
 
-    def lines(self, devices: int) -> list[str]:
-        """Its batch arithmetic, for a person."""
+    def lines(self, devices: int, tokens: int = 0) -> list[str]:
+        """Its batch arithmetic, for a person; `tokens` are those of a micro-batch, 0 where it has a fixed number of rows."""
         s = self.settings
+        micro = f"micro-batches of {f'at most {tokens} tokens' if tokens else s.micro_batch_size}"
         if isinstance(s, SFTConfig):
             return [
                 f"{self.name}: {s.steps} steps × {s.batch_size} transcripts = {s.steps * s.batch_size} transcripts, "
-                f"{s.batch_size // devices} a device and step in micro-batches of {s.micro_batch_size}"
+                f"{s.batch_size // devices} a device and step in {micro}"
             ]
         rollouts = s.prompts_per_step * s.rollouts_per_prompt
         lines = [
             f"{self.name}: {s.steps} steps × {s.prompts_per_step} prompts × {s.rollouts_per_prompt} rollouts = "
             f"{s.steps * rollouts} rollouts of at most {s.max_response_tokens} tokens; one optimizer step a batch of {rollouts}",
-            f"{self.name}: {rollouts // devices} rollouts a device and step in micro-batches of {s.micro_batch_size}; checkpoints "
-            f"every {s.save_every} steps, the last {s.keep_checkpoints} kept",
+            f"{self.name}: {rollouts // devices} rollouts a device and step in {micro}; checkpoints every {s.save_every} steps, "
+            f"the last {s.keep_checkpoints} kept",
         ]
         if s.dynamic_sampling:
             lines.append(f"{self.name}: dynamic sampling replaces groups without signal, so more prompts are generated")
@@ -111,8 +123,9 @@ def plan(c: RunConfig) -> list[Trains]:
         stages += [Trains("rewriter_sft", c.rewriter.sft)] if own else []
         stages += [Trains("rewriter_grpo", c.rewriter.grpo, 2)] if own and mode is Mode.none else []
     for r in range(1, c.cotrain.rounds + 1) if mode is Mode.alternate else ():
-        stages.append(Trains(f"rewriter_round_{r}", replace(c.rewriter.grpo, steps=c.cotrain.rewriter_steps), 2))
-        stages.append(Trains(f"responder_round_{r}", replace(c.grpo, steps=c.cotrain.responder_steps)))
+        rewriter, responder = (in_round(grpo, r, c.cotrain) for grpo in (c.rewriter.grpo, c.grpo))
+        stages.append(Trains(f"rewriter_round_{r}", replace(rewriter, steps=c.cotrain.rewriter_steps), 2))
+        stages.append(Trains(f"responder_round_{r}", replace(responder, steps=c.cotrain.responder_steps)))
     return stages
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from rl_align.config import config_hash, load_config
-from rl_align.errors import UserError
+from rl_align.errors import Stopped, UserError
 from rl_align.pipeline.stages import seconds
+from rl_align.runfiles import stop
 from rl_align.runfiles.atomic import write_json
 
 #: Written into a run folder when its run has ended well: the hash of the configuration that it was made with.
@@ -31,6 +32,7 @@ def run_once(
     command: Sequence[str] = RUN_COMMAND,
     label: str = "",
     console: Callable[[str], None] = print,
+    root: Path | None = None,
 ) -> bool:
     """Runs an experiment to its end, or skips it when its folder holds the finished run of the same configuration.
 
@@ -42,20 +44,23 @@ def run_once(
         command: What starts the run; gets the configuration's path and the settings.
         label: How the run is called on the console.
         console: Gets a line when the run is skipped, starts and ends.
+        root: Folder of the whole queue, where a request to stop is looked for; by default the run folder.
 
     Returns:
         Whether the run is finished and has a summary.
 
     Raises:
         UserError: The configuration is wrong, or the run says that its input is.
+        Stopped: It was asked to stop, and the run has.
     """
+    root = root or folder
     wanted = config_hash(load_config(config_class, config_path, settings))
     if _finished(folder, wanted):
         console(f"{label}: skipped, finished in {folder}")
         return True
     console(f"{label}: started in {folder}")
     start = time.monotonic()
-    code = _run_one([*command, str(config_path), *settings])
+    code = _run_one([*command, str(config_path), *settings], root, label)
     took = seconds(time.monotonic() - start)
     if code == 2:
         raise UserError(f"{label} was refused", where=str(config_path), fix="see the line above")
@@ -86,11 +91,23 @@ def _finished(folder: Path, wanted: str) -> bool:
         return False
 
 
-def _run_one(command: Sequence[str]) -> int:
-    """Run to the end; the run dies with this process, and gets a moment to clean up when this is interrupted."""
+def _run_one(command: Sequence[str], root: Path, label: str) -> int:
+    """Run to the end; the run dies with this process, and gets a moment to clean up when this is interrupted.
+
+    A request to stop, by signal or by file, is handed on to it.
+    """
+    asked: list[int] = []
     process = subprocess.Popen(command, preexec_fn=_die_with_parent if sys.platform == "linux" else None)
+
+    def hand_on(number: int) -> None:
+        asked.append(number)
+        process.send_signal(number)
+
     try:
-        return process.wait()
+        with stop.on_signals(hand_on):
+            while (code := _ended(process)) is None:
+                if not asked and stop.requested(root):
+                    hand_on(signal.SIGUSR1)
     except BaseException:
         process.terminate()
         try:
@@ -99,6 +116,17 @@ def _run_one(command: Sequence[str]) -> int:
             process.kill()
             process.wait()
         raise
+    if code == stop.AGAIN or (asked and code != 0):
+        stop.forget(root)
+        raise Stopped(f"{label} stopped, as asked", fix="the same command continues")
+    return code
+
+
+def _ended(process: subprocess.Popen) -> int | None:
+    try:
+        return process.wait(timeout=0.5)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def _die_with_parent() -> None:

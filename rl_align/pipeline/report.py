@@ -8,6 +8,7 @@ from pathlib import Path
 from rl_align.config import load_config
 from rl_align.errors import UserError
 from rl_align.pipeline.config import RunConfig
+from rl_align.pipeline.lineage import lineage
 from rl_align.pipeline.stages import timings
 from rl_align.runfiles.atomic import write_json
 
@@ -26,7 +27,7 @@ def write_report(folder: Path, config: RunConfig, timing: dict[str, float]) -> N
     from rl_align.report.html import write_html
     from rl_align.report.summary import build_summary
 
-    summary = build_summary(folder, seed=config.seed, timing_s=timing)
+    summary = build_summary(folder, seed=config.seed, timing_s=timing, lineage=lineage(folder))
     write_json(folder / "summary.json", summary)
     write_html(folder)
     print(console_table(summary))

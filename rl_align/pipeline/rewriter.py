@@ -42,6 +42,7 @@ class RewriterConfig:
             folder, or endpoint (asked at `target_endpoint`).
         target_aligned_share: Share of an unaligned target's transcripts that the responder's teacher wrote instead: another mix.
         from_run: Run folder whose rewriters are measured instead of training any: zero-shot, in front of this run's target.
+            `{seed}` in it stands for the run's seed. A run of another world is refused.
         target: How the target is asked.
         target_sft: How an unaligned target is trained.
         target_endpoint: Where a target is asked that this run does not serve.
@@ -103,7 +104,7 @@ class RewriterPart:
         own = [] if c.from_run is not None else [SFT, GRPO]
         rows = [run.data / f"{name}.parquet" for name in (*own, *([TARGET] if unaligned else []))]
         told = [asdict(c.teacher), asdict(run.config.pictograms), REWRITER_SYSTEM, unaligned, bool(own)]
-        told.append([c.target_aligned_share, asdict(run.config.teacher)] if unaligned and c.target_aligned_share else [])
+        told.append([c.target_aligned_share, asdict(run.config.teacher)] if unaligned else [])
         limits = [c.sft.max_tokens, c.target_sft.max_tokens, c.grpo.max_prompt_tokens]
         stages = [Stage("rewriter_rows", self.make_rows, [told, limits], [run.data / "train.parquet", run.untrained], rows)]
         if unaligned:
@@ -145,7 +146,7 @@ class RewriterPart:
         from rl_align.data.rows import grpo_rows, sft_rows
         from rl_align.engine.lengths import PromptLengths
         from rl_align.models.vocabulary import special_tokens
-        from rl_align.pictograms import rewriter_teacher
+        from rl_align.pictograms import rewriter_teacher, teacher
 
         run, c = self.run, self.config
         items = read_items(run.data / "train.parquet")
@@ -162,7 +163,8 @@ class RewriterPart:
         if c.target_model == UNALIGNED:
             texts = {item.id: self._target_writes(item) for item in items}
             fits = lengths.fits_transcript(c.target_sft.max_tokens, texts)
-            counts[TARGET] = sft_rows(run.data / f"{TARGET}.parquet", items, texts, fits=fits, **common)
+            taught = [teacher.pupil(item, run.config.teacher) for item in items]
+            counts[TARGET] = sft_rows(run.data / f"{TARGET}.parquet", taught, texts, fits=fits, **common)
         if c.from_run is None:
             fits = lengths.fits_prompt(c.grpo.max_prompt_tokens)
             asked = {"fits": fits, "system": REWRITER_SYSTEM, "agent_name": "rewriter", "label": write_label}

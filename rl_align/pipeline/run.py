@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from rl_align.pipeline.rewriter import RewriterPart
 from rl_align.pipeline.stages import Stage, foresee, run_stages
 from rl_align.runfiles.atomic import write_text
 from rl_align.runfiles.lock import engine_lock, wait_for_workers
+from rl_align.runfiles.manifest import MANIFEST
+from rl_align.schema import Item
 from rl_align.transcript.prompts import RESPONDER_SYSTEM
 
 HELD_OUT = ("heldout_combinations", "heldout_paraphrases")
@@ -71,9 +74,7 @@ class Run:
         c = self.config
         supervised, reinforced = part(c.engine, "extra", "rollout_dtype", "tensor_parallel"), part(c.engine, "extra_sft")
         stages = [
-            Stage(
-                "data", self.make_data, [c.source.value, asdict(c.pictograms), asdict(c.real_inputs)], self._read(), self.splits()
-            ),
+            Stage("data", self.make_data, self._made_of(), self._read(), self.splits()),
             *([] if c.model.path else [Stage("model", self.make_model, asdict(c.model), self.splits()[:1], [self.untrained])]),
             Stage(
                 "rows",
@@ -104,11 +105,9 @@ class Run:
         if "grpo" in self.responders():
             inputs = [self.start, self.data / "grpo.parquet"]
             outputs, left = [self.models / "grpo"], self.left_by("grpo", *self._rollouts())
-            paid = [part(c.grpo), asdict(c.reward), reinforced]
-            if c.judges.judges:  # where the judge is asked is not what it says, and a key is not what it fences
-                paid += [asdict(c.judges), c.judge_endpoint.model, plain(c.judge_endpoint)["structured"]]
-                inputs += [Path(c.judge_model)] if c.judge_model else []
-            stages.append(Stage("grpo", self.train_grpo, paid, inputs, outputs, *left))
+            judging, judge = self.judged_by()
+            paid = [part(c.grpo), asdict(c.reward), reinforced, *judging]
+            stages.append(Stage("grpo", self.train_grpo, paid, [*inputs, *judge], outputs, *left))
         if Trained.rewriter in c.seats:
             stages += self.rewriter.stages() + self.cotrain.stages()
         if c.evaluate and self.models_to_measure():
@@ -119,6 +118,18 @@ class Run:
             rewriters = self.rewriter.models() | self.cotrain.rewriters()
             stages.append(self.rewriter.matrix(responders, rewriters, self.splits_to_measure()))
         return stages
+
+    def judged_by(self) -> tuple[list[Any], list[Path]]:
+        """What a responder's reward depends on beside the rules: settings of its judges, and the judge that this run serves.
+
+        Where a judge is asked is not what it says, and a key is not what it fences.
+        """
+        c = self.config
+        if not c.judges.judges:
+            return [], []
+        paying = {name: value for name, value in asdict(c.judges).items() if name != "heldout"}
+        asked = [paying, c.judge_endpoint.model, plain(c.judge_endpoint)["structured"]]
+        return asked, [Path(c.judge_model)] if c.judge_model else []
 
     def responders(self) -> dict[str, Path]:
         """Name → folder of the responders that this run has or trains."""
@@ -141,8 +152,17 @@ class Run:
         own = [self.checkpoints / stage, self.folder / "tensorboard" / stage, path_of(self.folder, stage), *more]
         return own, [self.folder / "metrics.jsonl", self.folder / "ledger.jsonl"]
 
+    def _made_of(self) -> list[Any]:
+        """What the items depend on beside what is read. Where a dataset lies is not part of it: its content is."""
+        c = self.config
+        known = [c.source.value, asdict(c.pictograms), asdict(c.real_inputs)]
+        return known + ([asdict(replace(c.dataset, path=None))] if c.source is Source.dataset else [])
+
     def _read(self) -> list[Path]:
-        """Folders of real records; one that is missing is reported where it is read."""
+        """Folders of real records, or the manifest that vouches for a dataset; what is missing is reported where it is read."""
+        if self.config.source is Source.dataset and self.config.dataset.path is not None:
+            path = Path(self.config.dataset.path)
+            return [path / MANIFEST if (path / MANIFEST).is_file() else path]
         c = self.config.real_inputs
         if self.config.source is not Source.real_inputs or c.folder is None:
             return []
@@ -164,6 +184,7 @@ class Run:
 
     def make_data(self) -> None:
         """Items → `data/<split>.parquet`; what was left out → `data/dropped-items.jsonl`."""
+        from rl_align.data import training_set
         from rl_align.data.items import write_items
         from rl_align.data.sources.mix import load_mix
         from rl_align.data.sources.pictograms import make
@@ -174,10 +195,13 @@ class Run:
             print("    " + ", ".join(f"{split} {n}" for split, n in sizes.items()))
             return
         quarantine = Quarantine(self.data / "dropped-items.jsonl")
-        items = load_mix(self.config.real_inputs, quarantine)
-        write_items(self.data / "train.parquet", items)
+        if self.config.source is Source.dataset:
+            items = training_set.load(self.config.dataset, quarantine)
+        else:
+            items = load_mix(self.config.real_inputs, quarantine)
+        written = write_items(self.data / "train.parquet", items)
         quarantine.save()
-        print(f"    train {len(items)}; {quarantine.summary()}")
+        print(f"    train {written}; {quarantine.summary()}")
 
     def make_model(self) -> None:
         """A small model with a tokenizer trained on the texts of the data."""
@@ -188,15 +212,12 @@ class Run:
     def make_rows(self) -> None:
         """Items → rows for the engine; items that do not fit → `data/dropped.jsonl`, counted by reason."""
         from reward.label import write_label
-        from rl_align.data.items import read_items
         from rl_align.data.rows import grpo_rows, sft_rows
         from rl_align.engine.lengths import PromptLengths
         from rl_align.models.vocabulary import special_tokens
-        from rl_align.pictograms import teacher
         from rl_align.pictograms.captions import named
 
         c = self.config
-        items = read_items(self.data / "train.parquet")
         special = list(special_tokens(self.untrained))
         lengths = PromptLengths(self.untrained, special)
         quarantine = Quarantine(self.data / "dropped.jsonl")
@@ -208,12 +229,12 @@ class Run:
             captioned = sft_rows(self.data / "captions.parquet", pictures, captions, fits=fits, system=None, **common)
             print(f"    captions {captioned}")
         if c.warm_start:
-            transcripts = {item.id: teacher.transcript(item, c.teacher) for item in items}
+            transcripts = self._transcripts()
             fits = lengths.fits_transcript(c.sft.max_tokens, transcripts)
-            sft = sft_rows(self.data / "sft.parquet", items, transcripts, fits=fits, **common)
+            sft = sft_rows(self.data / "sft.parquet", self._taught(), transcripts, fits=fits, **common)
             print(f"    sft {sft} transcripts")
         fits = lengths.fits_prompt(c.grpo.max_prompt_tokens)
-        grpo = grpo_rows(self.data / "grpo.parquet", items, fits=fits, label=write_label, **common)
+        grpo = grpo_rows(self.data / "grpo.parquet", self._items(), fits=fits, label=write_label, **common)
         quarantine.save()
         print(f"    grpo {grpo} prompts; {quarantine.summary()}")
         if grpo < c.grpo.prompts_per_step:
@@ -222,6 +243,31 @@ class Run:
                 where=str(self.data / "grpo.parquet"),
                 expected=f"at least grpo.prompts_per_step ({c.grpo.prompts_per_step})",
             )
+
+    def _items(self) -> Iterator[Item]:
+        """The items to train on, a few in memory at a time."""
+        from rl_align.data.items import scan_items
+
+        return (record for record in scan_items(self.data / "train.parquet") if isinstance(record, Item))
+
+    def _transcripts(self) -> dict[str, str]:
+        """Item → what the warm start learns to say: the teacher's words for pictograms, else the transcript it came with."""
+        from rl_align.pictograms import teacher
+
+        if self.config.source is Source.pictograms:
+            return {item.id: teacher.transcript(item, self.config.teacher) for item in self._items()}
+        found = {item.id: text for item in self._items() if isinstance(text := item.truth.get("transcript"), str)}
+        if not found:
+            what, fix = "no item came with a transcript, as msr_align's do", "start GRPO from the model: warm_start=false"
+            raise UserError(what, where=str(self.config.dataset.path), fix=fix)
+        return found
+
+    def _taught(self) -> Iterator[Item]:
+        """The items as the warm start meets them: some of the pictograms' prompts are worded loosely."""
+        from rl_align.pictograms import teacher
+
+        worded = self.config.source is Source.pictograms
+        return (teacher.pupil(item, self.config.teacher) if worded else item for item in self._items())
 
     def train_eyes(self) -> None:
         """Naming what pictures show → `models/base`."""
@@ -321,12 +367,17 @@ class Run:
         if not config.judges.judges:
             return SCORER, {}, None
         key, cache = str(self.folder / "judge.key"), str(self.folder / "judge-cache.sqlite")
-        judges = {n: replace(judge, fence_key_file=judge.fence_key_file or key) for n, judge in config.judges.judges.items()}
-        endpoint = replace(config.judge_endpoint, cache=config.judge_endpoint.cache or cache)
+        held = config.judges.heldout
+        paying, second = (
+            {name: replace(judge, fence_key_file=judge.fence_key_file or key) for name, judge in judges.items()}
+            for judges in (config.judges.judges, held.judges)
+        )
+        endpoint, other = (replace(e, cache=e.cache or cache) for e in (config.judge_endpoint, held.endpoint))
+        judges = replace(config.judges, judges=paying, heldout=replace(held, judges=second, endpoint=other))
         served = None
         if config.judge_model is not None:
             served = Served("judge", Path(config.judge_model).absolute(), config.judge_server, self.folder / "logs" / "judge")
-        return JUDGED, {"judges": plain(replace(config.judges, judges=judges)), "endpoint": plain(endpoint)}, served
+        return JUDGED, {"judges": plain(judges), "endpoint": plain(endpoint)}, served
 
     def evaluate(self, out: Path | None = None) -> None:
         """Every model on every held-out split → `eval/`, or `out`."""
@@ -339,9 +390,8 @@ class Run:
             from rl_align.pictograms.corpus import corpus
 
             return corpus(self.config.pictograms)
-        from rl_align.data.items import read_items
-
-        return (item.prompt for item in read_items(self.data / "train.parquet"))
+        learnt = self._transcripts().values() if self.config.warm_start else ()
+        return chain((item.prompt for item in self._items()), learnt)
 
     def _resume(self, root: Path) -> Path | None:
         from rl_align.engine.checkpoints import resume_point
@@ -359,18 +409,26 @@ class Run:
             raise RuntimeError(f"the last checkpoint has no model at {source}")
         partial = out.with_name(f".{out.name}.partial~")
         shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(source, partial)
+        if self.config.engine.save_state:
+            shutil.copytree(source, partial)
+        else:
+            from rl_align.models.cast import cast_folder
+
+            cast_folder(source, partial, self.config.engine.rollout_dtype)
         shutil.rmtree(out, ignore_errors=True)
         partial.rename(out)
+        if not self.config.engine.save_state:
+            shutil.rmtree(root)  # nothing resumes from it, and it is larger than the model
 
 
-def run(config_path: str | Path, overrides: Sequence[str] = (), *, dry_run: bool = False) -> None:
+def run(config_path: str | Path, overrides: Sequence[str] = (), *, dry_run: bool = False, only: Sequence[str] = ()) -> None:
     """Runs an experiment, or continues it.
 
     Args:
         config_path: YAML file.
         overrides: `key=value` strings.
         dry_run: Print the resolved configuration, the batch arithmetic and an estimate; start nothing.
+        only: Stages to run, in their order; the others are left as they are, and there is no report. None named means all.
 
     Raises:
         UserError: Anything a person can put right.
@@ -379,19 +437,25 @@ def run(config_path: str | Path, overrides: Sequence[str] = (), *, dry_run: bool
     config = resolve(load_config(RunConfig, config_path, overrides))
     check_extra(config.engine)
     work = Run(config)
+    stages = work.stages()
+    if unknown := set(only) - {stage.name for stage in stages}:
+        expected = f"some of {', '.join(stage.name for stage in stages)}"
+        raise UserError(f"there is no stage {min(unknown)!r}", where="--only", expected=expected)
+    stages = [stage for stage in stages if stage.name in only or not only]
     if dry_run:
         from rl_align.pipeline.estimate import explain
 
         print(to_yaml(config), end="")
-        print("\n".join(f"# {line}" for line in [*explain(config), *foresee(work.folder, work.stages())]))
+        print("\n".join(f"# {line}" for line in [*explain(config), *foresee(work.folder, stages)]))
         return
     print(f"run folder: {config.folder}")
     with engine_lock(str(work.folder)):
         wait_for_workers()
         work.folder.mkdir(parents=True, exist_ok=True)
         write_text(work.folder / "config.yaml", to_yaml(config))
-        timing = run_stages(work.folder, work.stages(), donors=config.reuse)
-        write_report(work.folder, config, timing)
+        timing = run_stages(work.folder, stages, donors=config.reuse)
+        if not only:
+            write_report(work.folder, config, timing)
 
 
 def _step(checkpoint: Path | None) -> int:

@@ -15,6 +15,7 @@ from rl_align.config import load_config
 from rl_align.errors import UserError
 from rl_align.eval.paired import lines, paired
 from rl_align.pipeline.queue import RUN_COMMAND, read_summary, run_once
+from rl_align.runfiles import stop
 from rl_align.runfiles.atomic import write_json, write_text
 
 #: The keys of a run's configuration that tell its runs apart.
@@ -49,18 +50,25 @@ def run_seeds(
 
     Raises:
         UserError: The configuration is wrong, or a run says that its input is.
+        Stopped: It was asked to stop.
     """
+    check = None
     if config_class is None:
         from rl_align.pipeline.config import RunConfig as config_class
+        from rl_align.pipeline.config import resolve as check
     config = load_config(config_class, config_path, overrides)
     root, first = Path(getattr(config, FOLDER_KEY)), getattr(config, SEED_KEY)
+    for seed in range(first, first + n) if check else ():  # all of them, before hours are spent on the first
+        check(load_config(config_class, config_path, [*overrides, f"{SEED_KEY}={seed}"]))
     finished: dict[int, Path] = {}
     failed: list[int] = []
+    stop.forget(root)
     for number, seed in enumerate(range(first, first + n), start=1):
         folder = root / f"seed-{seed}"
         settings = [*overrides, f"{SEED_KEY}={seed}", f"{FOLDER_KEY}={json.dumps(str(folder), ensure_ascii=False)}"]
         label = f"[seed {seed}, {number}/{n}]"
-        if run_once(config_path, settings, folder, config_class, command, label, console):
+        stop.obey(root, f"before {label}")
+        if run_once(config_path, settings, folder, config_class, command, label, console, root):
             finished[seed] = folder
         else:
             failed.append(seed)

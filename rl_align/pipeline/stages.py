@@ -21,6 +21,7 @@ from rl_align.config import config_hash
 from rl_align.errors import UserError
 from rl_align.pipeline.aside import move_aside
 from rl_align.pipeline.reuse import take_over
+from rl_align.runfiles import stop
 from rl_align.runfiles.atomic import write_json, write_text
 from rl_align.runfiles.manifest import hash_file, hash_files
 
@@ -93,10 +94,13 @@ def run_stages(
     Raises:
         UserError: As raised by a stage, or an input is missing.
         StageFailed: A stage raised anything else; its traceback is in the run folder. No record is left.
+        Stopped: It was asked to stop (`runfiles/stop.py`), by a stage or between two.
     """
     folder = Path(folder)
+    stop.forget(folder)
     for number, stage in enumerate(stages, start=1):
         label = f"[{number}/{len(stages)}] {stage.name}"
+        stop.obey(folder, f"before stage {stage.name}")
         wanted = stage_hash(folder, stage)
         reason = _reason(folder, stage, wanted)
         if reason is None:
@@ -150,7 +154,7 @@ def _inputs(folder: Path, stage: Stage) -> dict[str, list[tuple[str, str]]]:
 def timings(folder: Path | str) -> dict[str, float]:
     """Stage name → seconds, of the finished stages of a run folder."""
     records = sorted((Path(folder) / RECORDS).glob("*.json"))
-    read = {path.stem: _read(path) for path in records if not path.name.endswith(".begun.json")}
+    read = {path.stem: read_record(path) for path in records if not path.name.endswith(".begun.json")}
     return {name: float(record["seconds"]) for name, record in read.items() if record}
 
 
@@ -174,7 +178,7 @@ def _run(folder: Path, stage: Stage, wanted: str) -> float:
         path = folder / RECORDS / f"{stage.name}.traceback.txt"
         write_text(path, traceback.format_exc())
         raise StageFailed(stage.name, error, path) from error
-    begun = _read(_begun_path(folder, stage)) or {}
+    begun = read_record(_begun_path(folder, stage)) or {}
     took = time.perf_counter() - start
     record = {
         "hash": wanted,
@@ -192,7 +196,7 @@ def _run(folder: Path, stage: Stage, wanted: str) -> float:
 
 def _adopt(folder: Path, stage: Stage, wanted: str, donor: Path) -> bool:
     """Whether a donor's finished stage is this one's now. What was copied is compared with what the donor recorded."""
-    record = _read(_record_path(donor, stage))
+    record = read_record(_record_path(donor, stage))
     if record is None or record["hash"] != wanted or donor.resolve() == folder.resolve():
         return False
     within = [path for path in map(Path, stage.outputs) if path.is_relative_to(folder)]
@@ -207,7 +211,7 @@ def _adopt(folder: Path, stage: Stage, wanted: str, donor: Path) -> bool:
 
 def _begin(folder: Path, stage: Stage, wanted: str, console: Callable[[str], None]) -> None:
     """Note what the work is begun with, so that partial work is continued only by a stage that wants the same."""
-    before = _read(_begun_path(folder, stage)) or _read(_record_path(folder, stage)) or {}
+    before = read_record(_begun_path(folder, stage)) or read_record(_record_path(folder, stage)) or {}
     same = before.get("hash") == wanted
     if not same:  # also without a record: nobody knows what the work was begun with
         for path in move_aside(folder, stage.name, stage.partial, stage.lines):
@@ -219,11 +223,11 @@ def _begin(folder: Path, stage: Stage, wanted: str, console: Callable[[str], Non
 
 def _reason(folder: Path, stage: Stage, wanted: str) -> str | None:
     path = _record_path(folder, stage)
-    record = _read(path)
+    record = read_record(path)
     if record is None:
         if path.exists():
             return "its record is damaged"
-        begun = _read(_begun_path(folder, stage))
+        begun = read_record(_begun_path(folder, stage))
         if begun is None:
             return "first time"
         return "continues" if begun["hash"] == wanted else CHANGED
@@ -261,7 +265,8 @@ def _begun_path(folder: Path, stage: Stage) -> Path:
     return folder / RECORDS / f"{stage.name}.begun.json"
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def read_record(path: Path) -> dict[str, Any] | None:
+    """A stage's record, or the note of one that was begun; None when it is missing or damaged."""
     try:
         value = json.loads(path.read_bytes())
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Where a run folder stands: its stages, committed steps, checkpoints, results. Reads only."""
+"""Where a run folder stands: its stages, committed steps, checkpoints, what models were made from, results. Reads only."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from rl_align.errors import UserError
+from rl_align.pipeline.lineage import lineage
+from rl_align.pipeline.lineage import lines as lineage_lines
 from rl_align.pipeline.stages import RECORDS, seconds, timings
 from rl_align.runfiles.atomic import read_lines
 from rl_align.runfiles.ledger import Ledger
@@ -28,6 +30,7 @@ def status(folder: Path | str) -> list[str]:
     lines += [f"  done         {name} ({seconds(done[name])})" for name in sorted(done, key=lambda n: _age(records, n))]
     lines += [f"  {_state(path)}" for path in sorted(records.glob("*.begun.json")) if path.name[:-11] not in done]
     lines += _steps(folder) + _checkpoints(folder)
+    lines += [f"  lineage      {line}" for line in lineage_lines(lineage(folder))]
     lines += [f"  result       {folder / name}" for name in ("summary.json", "report.html") if (folder / name).exists()]
     return lines
 

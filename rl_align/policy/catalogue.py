@@ -65,6 +65,11 @@ class Catalogue:
         """The policy with this id, alias or title, whatever its case, separators, quotes or Markdown; else None."""
         return self._by_name.get(name) or self._by_name.get(normalise_name(name))
 
+    def canonical(self, citation: Citation) -> Citation:
+        """The citation under its policy's id; as it is where the policy is unknown."""
+        policy = self.resolve(citation.policy)
+        return Citation(policy.id, citation.rule) if policy else citation
+
     def rule(self, citation: Citation) -> Rule | None:
         """The rule a citation names; None when the policy is unknown, no rule is given, or the rule does not exist."""
         policy = self.resolve(citation.policy)

@@ -62,6 +62,16 @@ class _Mention:
     end: int
     policy: Policy | None
     rules: list[int] = field(default_factory=list)
+    listed: list[tuple[int, int, list[int]]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Cited:
+    """A name or a list of rules that cites, at `text[start:end]`, and what it cites."""
+
+    start: int
+    end: int
+    citations: tuple[Citation, ...]
 
 
 def find_citations(text: str, catalogue: Catalogue) -> tuple[Citation, ...]:
@@ -70,22 +80,39 @@ def find_citations(text: str, catalogue: Catalogue) -> tuple[Citation, ...]:
     A policy named without a rule is `Citation(id)`, left out when the text cites a rule of that policy elsewhere. An
     unknown name is `Citation(name as written, known=False)`. The number of a rule that does not exist is kept.
     """
+    citations: dict[Citation, None] = {}
+    for mention in _citing(text, catalogue):
+        citations |= dict.fromkeys(_citations(text, mention, mention.rules))
+    ruled = {c.policy for c in citations if c.rule is not None}
+    return tuple(c for c in citations if c.rule is not None or c.policy not in ruled)
+
+
+def locate_citations(text: str, catalogue: Catalogue) -> tuple[Cited, ...]:
+    """Where a text cites, in order. A name stands for all the rules that are cited with it, a list of rules for itself."""
+    places = []
+    for mention in _citing(text, catalogue):
+        places.append(Cited(mention.start, mention.end, _citations(text, mention, mention.rules)))
+        places += [Cited(start, end, _citations(text, mention, numbers)) for start, end, numbers in mention.listed]
+    return tuple(sorted(places, key=lambda place: place.start))
+
+
+def _citing(text: str, catalogue: Catalogue) -> Iterator[_Mention]:
+    """The mentions that cite, each with its rules."""
     mentions = _named(text, catalogue)
     rules = list(islice(_RULES.finditer(text), MAX_NAMES))
     mentions = _merged(mentions, [*_quoted(text, catalogue), *_titles_before(text, rules, catalogue)])
     _attach(text, mentions, rules)
-
-    citations: dict[Citation, None] = {}
     for mention in mentions:
         before = text[max(0, mention.start - _CUE_REACH) : mention.start]
         if _DENIED.search(before):
             continue
         if mention.policy or mention.rules or _CUE_BEFORE.search(before) or _CUE_AFTER.match(text, mention.end):
-            name = mention.policy.id if mention.policy else text[mention.start : mention.end]
-            for number in mention.rules or [None]:
-                citations[Citation(name, number, mention.policy is not None)] = None
-    ruled = {c.policy for c in citations if c.rule is not None}
-    return tuple(c for c in citations if c.rule is not None or c.policy not in ruled)
+            yield mention
+
+
+def _citations(text: str, mention: _Mention, rules: list[int]) -> tuple[Citation, ...]:
+    name = mention.policy.id if mention.policy else text[mention.start : mention.end]
+    return tuple(Citation(name, number, mention.policy is not None) for number in rules or [None])
 
 
 def _named(text: str, catalogue: Catalogue) -> list[_Mention]:
@@ -138,7 +165,9 @@ def _attach(text: str, mentions: list[_Mention], rules: list[re.Match[str]]) -> 
             owner = previous
         else:
             continue
-        owner.rules += [n for n in _numbers(rule[1]) if n not in owner.rules]
+        numbers = _numbers(rule[1])
+        owner.rules += [n for n in numbers if n not in owner.rules]
+        owner.listed.append((*rule.span(), numbers))
         last, reach_from = owner, max(rule.end(), owner.end)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rl_align.data.untrusted import shown
-from rl_align.eval.metrics import LOWER_IS_BETTER, MATRIX_METRICS, METRICS
+from rl_align.eval.metrics import LOWER_IS_BETTER, MATRIX_METRICS, METRICS, SUM
 from rl_align.report.panel import in_words
 
 TITLES = {
@@ -17,6 +17,7 @@ TITLES = {
     "helpfulness": "helpfulness",
     "format_ok": "format",
     "unparsed": "unparsed",
+    SUM: "attack + over-refusal",
     "kept": "kept",
     "neighbour": "neighbour",
     "laundered": "laundered",

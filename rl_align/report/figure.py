@@ -10,21 +10,22 @@ from statistics import fmean
 from rl_align.report.chart import COLOURS
 from rl_align.runfiles.atomic import write_bytes
 
-#: Steps that a point is averaged over, itself included; single batches are noise.
+#: Steps that a point of a training curve is averaged over, itself included; single batches are noise.
 WINDOW = 5
+#: Up to so many points are marked.
+_FEW = 8
 _COLUMNS = 3
 
 #: (step, value) of one run.
 Curve = Sequence[tuple[int, float]]
 
 
-def draw(path: Path, curves: Mapping[str, Mapping[str, Sequence[Curve]]], window: int = WINDOW) -> None:
+def draw(path: Path, curves: Mapping[str, Mapping[str, Sequence[Curve]]]) -> None:
     """Writes a PNG: a panel a title, a line an arm (mean over seeds), a band from the lowest seed to the highest.
 
     Args:
         path: The file.
         curves: Title → arm → one curve a seed. Steps that not all seeds of an arm have are left out.
-        window: Steps that a point is averaged over, backwards.
     """
     from matplotlib.figure import Figure  # without pyplot: no state, no display
 
@@ -37,10 +38,11 @@ def draw(path: Path, curves: Mapping[str, Mapping[str, Sequence[Curve]]], window
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for ax, (title, by_arm) in zip(axes, curves.items(), strict=False):
         for arm, runs in by_arm.items():
-            steps, low, mean, high = band([smooth(run, window) for run in runs])
+            steps, low, mean, high = band(runs)
             colour = COLOURS[arms.index(arm) % len(COLOURS)]
             ax.fill_between(steps, low, high, color=colour, alpha=0.18, linewidth=0)
-            ax.plot(steps, mean, color=colour, label=arm, linewidth=1.4)
+            marker = "o" if len(steps) <= _FEW else ""
+            ax.plot(steps, mean, color=colour, label=arm, linewidth=1.4, marker=marker, markersize=3)
         ax.set_title(title, fontsize=9)
         ax.tick_params(labelsize=8)
         ax.grid(alpha=0.25)

@@ -17,7 +17,7 @@ from rl_align.report.console import heading, percent
 from rl_align.report.curves import by_stage, charts, step_times
 from rl_align.report.mistakes import load_mistakes
 from rl_align.report.panel import alarm_lines, alarms, section, thresholds
-from rl_align.report.rollouts import Rollouts, load_rollouts, read_rows
+from rl_align.report.rollouts import Rollouts, load_rollouts, read_rows, rollout_folders
 from rl_align.report.summary import read_matrix, read_results
 from rl_align.runfiles.atomic import write_text
 
@@ -57,10 +57,12 @@ def content(folder: Path) -> dict[str, Any]:
     metrics = folder / "metrics.jsonl"
     rows, damaged = read_rows(metrics) if metrics.is_file() else ([], 0)
     stages, limits = by_stage(rows), thresholds(folder)
-    rollouts = {stage: load_rollouts(place) for stage, place in _rollouts(folder).items()}
+    places = rollout_folders(folder)
+    rollouts = {stage: load_rollouts(place) for stage, place in places.items()}
     return {
         "name": folder.resolve().name,
         "summary": summary,
+        "lineage": summary["lineage"],
         "seconds": sum(summary["timing_s"].values()),
         "tables": tables(results),
         "titles": [heading(m) for m in METRICS],
@@ -72,7 +74,7 @@ def content(folder: Path) -> dict[str, Any]:
         "panels": {stage: section(steps, limits) for stage, steps in stages.items()},
         "damaged": damaged + sum(found.damaged for found in rollouts.values()),
         "rollouts": {stage: found for stage, found in rollouts.items() if found.files},
-        "stretches": {stage: _cards(_rollouts(folder)[stage], found) for stage, found in rollouts.items()},
+        "stretches": {stage: _cards(places[stage], found) for stage, found in rollouts.items()},
         "mistakes": _mistakes(folder, results),
     }
 
@@ -113,11 +115,26 @@ def matrix_rows(matrix: Mapping[str, Any]) -> list[dict[str, Any]]:
     return list(tables.values())
 
 
-def _rollouts(folder: Path) -> dict[str, Path]:
-    """Stage → folder of its rollouts: the responder's lie at the top, those of other stages in folders of their own."""
-    top = folder / "rollouts"
-    below = sorted(path for path in top.glob("*") if path.is_dir() and path.name != "images")
-    return {"grpo": top} | {path.name: path for path in below}
+def lineage_rows(made: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Models and rows: where, by which stage, content, and what each was made from, as shown."""
+    return [
+        {
+            "folder": shown(name, 200),
+            "stage": shown(node["stage"], 60),
+            "hash": shown(node["hash"][:12]),
+            "parents": [
+                {
+                    "role": shown(parent["role"], 20),
+                    "folder": shown(parent["folder"], 200),
+                    "stage": shown(parent["stage"], 60),
+                    "hash": shown(parent["hash"][:12]),
+                    "note": {True: "", False: "made anew since", None: "not of a run"}[parent["same"]],
+                }
+                for parent in node["from"]
+            ],
+        }
+        for name, node in made.items()
+    ]
 
 
 def _cards(folder: Path, rollouts: Rollouts) -> dict[str, list[dict[str, Any]]]:
@@ -177,8 +194,9 @@ def _summary(folder: Path) -> dict[str, Any]:
     fix = f"run `rl-align report {folder}`"
     try:
         summary = json.loads(path.read_bytes())
-        return {key: summary[key] for key in ("models", "timing_s", "seed", "versions")}
+        known = {key: summary[key] for key in ("models", "timing_s", "seed", "versions")}
+        return known | {"lineage": lineage_rows(summary.get("lineage", {}))}
     except OSError as error:
         raise UserError(f"cannot be read ({error.strerror})", where=str(path), fix=fix) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError("the summary is damaged", where=str(path), fix=fix) from error

@@ -16,9 +16,9 @@ KINDS = {
     "attack success": lambda o: o.get("attack_success"),
     "over-refusal": lambda o: o.get("over_refusal"),
     "unparsed": lambda o: o.get("unparsed"),
-    "wrong behaviour": lambda o: not o.get("behaviour_right"),
+    "wrong behaviour": lambda o: o.get("behaviour_right") is False,
     "unhelpful": lambda o: o.get("helpful") is False,
-    "wrong citation": lambda o: not o.get("citation_exact"),
+    "wrong citation": lambda o: o.get("citation_exact") is False,
 }
 
 

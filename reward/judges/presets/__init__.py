@@ -15,13 +15,14 @@ from reward.judges.presets import (
     intent,
     llama_guard,
     policy_citation,
+    preference,
     refusal,
     safety_relevance,
     visual_grounding,
 )
 from rl_align.errors import UserError
 
-_GENERAL = (citation, refusal, helpfulness, harm, intent, visual_grounding, policy_citation, safety_relevance)
+_GENERAL = (citation, refusal, helpfulness, harm, intent, visual_grounding, policy_citation, safety_relevance, preference)
 _GUARDS = (llama_guard, guardreasoner)
 
 PRESETS: Mapping[str, Preset] = {module.PRESET.name: module.PRESET for module in (*_GENERAL, *_GUARDS)}

@@ -11,11 +11,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from reward.judges.config import JudgeConfig
 from reward.judges.guard import Exchange, exchange, unreadable
 from reward.judges.images import user_message
 from reward.judges.preset import Setting
 from reward.judges.reading import behind_thinking
-from reward.judges.templates import load_template
+from reward.judges.templates import Template, load_template
 from reward.judges.types import Ballot, Failure, JudgeUnscored, JudgeVerdict, Request, Shown, Why
 from rl_align.endpoints.types import Completion
 from rl_align.schema import Item
@@ -75,13 +76,19 @@ class GuardReasoner:
         case = exchange(self, item, shown, setting)
         if not isinstance(case, Exchange):
             return case
-        template = load_template(TEMPLATE, (), ("prompt", "answer"), setting.cfg.template)
+        template = _load(setting.cfg)
         user = template.user.fill({"prompt": case.prompt, "answer": case.answer})
         messages = [{"role": "system", "content": template.system.fill({})}, user_message(user, case.images)]
         return Request(messages, version=template.version)
 
+    def version(self, cfg: JudgeConfig) -> str:
+        """Of the instruction. Raises UserError when the template is unusable."""
+        return _load(cfg).version
+
     def read(self, completion: Completion) -> Ballot | Failure:
         """The vote: the label of the response."""
+        if completion.finish_reason == "length" and "</result>" not in completion.text.lower():
+            return unreadable(completion)  # the last line may be a draft
         result = read_result(completion.text)
         if result is not None and result.response:
             said = [f"{task} {label}" for task, label in (("request", result.request), ("completion", result.completion)) if label]
@@ -89,6 +96,10 @@ class GuardReasoner:
         if result is not None and result.strange:
             return Failure(Why.OUT_OF_SET, f"response {result.strange[:60]!r}")
         return unreadable(completion)
+
+
+def _load(cfg: JudgeConfig) -> Template:
+    return load_template(TEMPLATE, (), ("prompt", "answer"), cfg.template)
 
 
 PRESET = GuardReasoner()

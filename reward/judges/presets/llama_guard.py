@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from reward.judges.config import JudgeConfig
 from reward.judges.guard import Exchange, exchange, unreadable
 from reward.judges.images import user_message
 from reward.judges.preset import Setting
@@ -56,7 +57,11 @@ class LlamaGuard:
         if not isinstance(case, Exchange):
             return case
         messages = [user_message(case.prompt, case.images), {"role": "assistant", "content": case.answer}]
-        return Request(messages, version=f"{self.name}.v1")
+        return Request(messages, version=self.version(setting.cfg))
+
+    def version(self, cfg: JudgeConfig) -> str:
+        """Of the form in which it is asked."""
+        return f"{self.name}.v1"
 
     def read(self, completion: Completion) -> Ballot | Failure:
         """The vote; the reason names the categories. A category outside of the list leaves the verdict as it is."""

@@ -6,6 +6,8 @@ where the rule believes the heading. Partial refusals are a label of their own, 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from reward.judges.preset import Setting, not_applicable, nothing_shown
 from reward.judges.rubric import Question, Rubric
 from reward.judges.types import JudgeUnscored, JudgeVerdict, Shown
@@ -36,7 +38,12 @@ def _ask(preset: Rubric, item: Item, shown: Shown, setting: Setting) -> Question
 
 def policies_in_words(item: Item, catalogue: Catalogue) -> str:
     """The item's policies with their rules and what each demands; one sentence where none is known."""
-    policies = list(dict.fromkeys(p for p in map(catalogue.resolve, item.policies) if p))
+    return _in_words(item.policies, catalogue)
+
+
+@lru_cache(maxsize=256)
+def _in_words(named: tuple[str, ...], catalogue: Catalogue) -> str:
+    policies = list(dict.fromkeys(p for p in map(catalogue.resolve, named) if p))
     if not policies:
         return "No policy is known to be at stake."
     return "\n".join(line for policy in policies for line in _lines(policy))

@@ -16,6 +16,8 @@ from rl_align.schema import Item, RiskModality
 
 DATASET = "advbench"
 LICENCE = "MIT"
+PLACE = "github.com/llm-attacks/llm-attacks"
+FULL = {"": 520}
 
 
 def load(folder: Path) -> Iterator[Item | Dropped]:

@@ -7,6 +7,7 @@ the hazards is spc_lgl, which that README leaves out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,8 +19,11 @@ from rl_align.schema import Item, RiskModality
 
 DATASET = "ailuminate"
 LICENCE = "CC-BY-4.0"
+PLACE = "github.com/mlcommons/ailuminate"
+FULL = {"en_US": 1200, "fr_FR": 1200}
 
 _COLUMNS = ("release_prompt_id", "prompt_text", "hazard", "persona", "locale")
+_LOCALE = re.compile(r"_([a-z]{2})_([a-z]{2})_prompt")
 
 
 def load(folder: Path) -> Iterator[Item | Dropped]:
@@ -29,8 +33,10 @@ def load(folder: Path) -> Iterator[Item | Dropped]:
         UserError: No prompt file, or one is broken.
     """
     for table in files(folder, "airr_official_*.csv", dataset=DATASET):
+        found = _LOCALE.search(table.name)
+        part = f"{found[1]}_{found[2].upper()}" if found else table.stem
         for number, row in enumerate(read_table(table, _COLUMNS, DATASET, fold_case=True)):
-            yield attempt(_item, f"{DATASET}/{table.stem}/{number}", row, table.name)
+            yield attempt(_item, f"{DATASET}/{part}/{table.stem}/{number}", row, table.name)
 
 
 def _item(key: str, row: Row, table: str) -> Item:

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from rl_align.data.quarantine import DataError, Dropped
+from rl_align.data.sources import archives
 from rl_align.data.sources.tables import BAD_ROW, Row
 from rl_align.schema import Behaviour, ImageRef, Item
 
@@ -24,10 +25,10 @@ COMPLY = (Behaviour.COMPLY,)
 _TRUE, _FALSE = ("yes", "true", "1"), ("no", "false", "0")
 
 
-def attempt(make: Callable[..., Item], key: str, row: Row | Dropped, *context: Any) -> Item | Dropped:
-    """`make(key, row, *context)`, or what was wrong with the row."""
+def attempt(make: Callable[..., Item | Dropped], key: str, row: Row | Dropped, *context: Any) -> Item | Dropped:
+    """`make(key, row, *context)`, or what was wrong with the row, under the same key."""
     if isinstance(row, Dropped):
-        return row
+        return Dropped(key, row.reason, f"{row.item}: {row.detail}")
     try:
         return make(key, row, *context)
     except DataError as error:
@@ -93,7 +94,7 @@ def texts(row: Row, name: str) -> list[str]:
 
 
 def picture(folder: Path, name: str, roots: Iterable[str] = (".",)) -> ImageRef:
-    """The picture `name` below the first of `roots` (relative to `folder`) that has it.
+    """The picture `name` below the first of `roots` (relative to `folder`) that has it, else out of a zip archive there.
 
     Raises:
         DataError: The name leads out of the folder (also through a link), or nothing stands there.
@@ -102,24 +103,34 @@ def picture(folder: Path, name: str, roots: Iterable[str] = (".",)) -> ImageRef:
     strange = not name or len(name) > _MAX_NAME or any(sign in name for sign in "\\:\0")
     if strange or relative.is_absolute() or ".." in relative.parts:
         raise DataError(BAD_ROW, f"picture name {name[:80]!r} leaves the folder")
+    roots = tuple(roots)
     try:
-        base = folder.resolve()
+        base = _home(folder.resolve())
         for root in roots:
             path = folder / root / relative
             if path.is_file():
                 if not path.resolve().is_relative_to(base):
                     raise DataError(BAD_ROW, f"picture {name[:80]!r} is a link out of the folder")
                 return ImageRef(path=str(path))
+        packed = archives.read(folder, [f"{root}/{relative}" for root in roots])
     except (OSError, ValueError) as error:
         raise DataError(BAD_ROW, f"picture name {name[:80]!r} is no file name") from error
-    raise DataError(IMAGE_NOT_LOCAL, name)
+    if packed is None:
+        raise DataError(IMAGE_NOT_LOCAL, name)
+    return ImageRef(data=packed)
 
 
-def embedded(row: Row, name: str, folder: Path) -> ImageRef:
+def _home(folder: Path) -> Path:
+    """Where a copy's files lie: the Hub's cache links the files of a snapshot to blobs beside it."""
+    cached = folder.parent.name == "snapshots" and folder.parent.parent.name.startswith("datasets--")
+    return folder.parent.parent if cached else folder
+
+
+def embedded(row: Row, name: str, folder: Path | None) -> ImageRef:
     """The picture in a column of Hugging Face's image type {bytes, path}; a path alone stands for a file in `folder`.
 
     Raises:
-        DataError: There is none.
+        DataError: There is none, or a path where there is no folder.
     """
     value = row.get(name)
     if isinstance(value, dict):
@@ -129,6 +140,8 @@ def embedded(row: Row, name: str, folder: Path) -> ImageRef:
     if isinstance(value, bytes) and value:
         return ImageRef(data=value)
     if isinstance(value, str) and value:
+        if folder is None:
+            raise DataError(IMAGE_NOT_LOCAL, value)
         return picture(folder, value)
     raise DataError(BAD_ROW, f"{name} holds no picture")
 

@@ -20,6 +20,8 @@ from rl_align.schema import ImageRef, Item, RiskModality
 
 DATASET = "figstep_pro"
 LICENCE = figstep.LICENCE
+PLACE = figstep.PLACE
+FULL = {"": 50}
 
 _SENTENCES = "benign_sentences_without_harmful_phase.csv"
 _COLUMNS = ("category_id", "task_id", "category_name", "question", "instruction")

@@ -6,17 +6,21 @@ instruction. An id comes once a step; papers report step 5.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from rl_align.data.hub.place import Hub
 from rl_align.data.quarantine import Dropped
 from rl_align.data.sources.fields import NO_COMPLIANCE, attempt, embedded, ident, one_of, text
-from rl_align.data.sources.tables import Row, files, read_parquet
+from rl_align.data.sources.table import Table, parquet_tables
+from rl_align.data.sources.tables import Row, files
 from rl_align.policy.crosswalk import cited
 from rl_align.schema import Item, RiskModality
 
 DATASET = "hades"
 LICENCE = "MIT"
+PLACE = "huggingface.co/datasets/Monosail/HADES"
+HUB = Hub("Monosail/HADES", large=True)
 
 _COLUMNS = ("image", "id", "scenario", "keywords", "step", "category", "instruction")
 _STEPS = ("0", "1", "2", "3", "4", "5")
@@ -28,12 +32,18 @@ def load(folder: Path) -> Iterator[Item | Dropped]:
     Raises:
         UserError: No parquet files, or one is broken.
     """
-    for path in files(folder, "**/*.parquet", dataset=DATASET):
-        for number, row in enumerate(read_parquet(path, _COLUMNS, DATASET)):
-            yield attempt(_item, f"{DATASET}/{path.stem}/{number}", row, folder)
+    paths = files(folder, "**/*.parquet", dataset=DATASET)
+    return load_tables(parquet_tables(folder, paths, lambda path: ("default", path.name.partition("-")[0]), DATASET))
 
 
-def _item(key: str, row: Row, folder: Path) -> Item:
+def load_tables(tables: Iterable[Table]) -> Iterator[Item | Dropped]:
+    """As `load`. Raises as `load` does."""
+    for table in tables:
+        for number, row in enumerate(table.rows(*_COLUMNS)):
+            yield attempt(_item, f"{DATASET}/{table.split}/{number}", row, table.folder)
+
+
+def _item(key: str, row: Row, folder: Path | None) -> Item:
     step = one_of(row, "step", _STEPS)
     scenario = text(row, "scenario")
     return Item(

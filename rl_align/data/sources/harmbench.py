@@ -17,6 +17,8 @@ from rl_align.schema import Item, RiskModality
 
 DATASET = "harmbench"
 LICENCE = "MIT"
+PLACE = "github.com/centerforaisafety/HarmBench"
+FULL = {"text": 400, "multimodal": 110}
 
 _TEXT = ("Behavior", "FunctionalCategory", "SemanticCategory", "BehaviorID")
 _MULTIMODAL = ("Behavior", "BehaviorID", "ImageFileName")

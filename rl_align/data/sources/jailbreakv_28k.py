@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from rl_align.data.hub.place import Hub
 from rl_align.data.quarantine import Dropped
 from rl_align.data.sources.fields import NO_COMPLIANCE, attempt, ident, one_of, picture, text
 from rl_align.data.sources.tables import Row, files, read_table
@@ -18,6 +19,9 @@ from rl_align.schema import Item, RiskModality
 
 DATASET = "jailbreakv_28k"
 LICENCE = "MIT"
+PLACE = "huggingface.co/datasets/JailbreakV-28K/JailBreakV-28k"
+HUB = Hub("JailbreakV-28K/JailBreakV-28k", files=("*.csv", "*.png", "*.jpg", "*.zip"))
+FULL = {"attacks": 28_000, "redteam_2k": 2000}
 
 #: Format of an attack → where its risk stands.
 FORMATS = {

@@ -9,13 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from rl_align.data.hub.place import Hub
 from rl_align.data.quarantine import Dropped
 from rl_align.data.sources.fields import NO_COMPLIANCE, attempt, ident, picture, text
 from rl_align.data.sources.tables import Row, files, read_records
+from rl_align.policy.crosswalk import cited
 from rl_align.schema import Item, RiskModality
 
 DATASET = "mis"
 LICENCE = "Apache-2.0"
+PLACE = "github.com/DripNowhy/MIS"
+HUB = Hub("Tuwhy/MIS_Test", files=("*.json", "*.zip", "*_image/*"))
+FULL = {"easy": 1675, "hard": 510, "real": 100}
 
 _SPLITS = ("easy", "hard", "real")
 
@@ -33,6 +38,7 @@ def load(folder: Path) -> Iterator[Item | Dropped]:
 
 
 def _item(key: str, row: Row, folder: Path, split: str) -> Item:
+    category = text(row, "category")
     return Item(
         id=f"{DATASET}/{split}/{ident(row, 'id')}",
         images=tuple(picture(folder, text(row, name)) for name in ("image_path1", "image_path2")),
@@ -40,9 +46,10 @@ def _item(key: str, row: Row, folder: Path, split: str) -> Item:
         dataset=DATASET,
         split=split,
         expected=NO_COMPLIANCE,
+        citations=cited("mis", category),
         harmful=True,
         modality=RiskModality.JOINT,
-        category=f"{text(row, 'category')}/{text(row, 'sub_category')}",
+        category=f"{category}/{text(row, 'sub_category')}",
         licence=LICENCE,
         provenance=f"{DATASET}: mis_{split}.json",
     )

@@ -5,15 +5,16 @@ Phrase", "Rephrased Question", "Rephrased Question(SD)", ...}} and [data/]imgs/{
 01-Illegal_Activitiy is upstream's spelling. SD asks the question with (SD), TYPO and SD_TYPO the other one, text alone the
 changed one. TinyVersion_ID_List.json names 168 ids.
 Layout of huggingface.co/datasets/PKU-Alignment/MM-SafetyBench: data/{Scenario}/{SD,SD_TYPO,TYPO,Text_only}.parquet with id,
-question, image.
+question, image; a scenario is a configuration, a kind a split.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from rl_align.data.hub.place import Hub
 from rl_align.data.quarantine import DataError, Dropped
 from rl_align.data.sources.fields import (
     CAUTION,
@@ -27,7 +28,8 @@ from rl_align.data.sources.fields import (
     text,
     texts,
 )
-from rl_align.data.sources.tables import BAD_ROW, Row, files, numbered, read_json, read_parquet, read_records
+from rl_align.data.sources.table import Table, parquet_tables
+from rl_align.data.sources.tables import BAD_ROW, Row, files, numbered, read_json, read_records
 from rl_align.data.sources.typography import draw
 from rl_align.errors import UserError
 from rl_align.policy.crosswalk import cited
@@ -35,22 +37,25 @@ from rl_align.schema import ImageRef, Item, RiskModality
 
 DATASET = "mm_safetybench"
 LICENCE = "CC-BY-NC-4.0"
+PLACE = "github.com/isXinLiu/MM-SafetyBench"
+HUB = Hub("PKU-Alignment/MM-SafetyBench", large=True)
 
-SCENARIOS = (
-    "01-Illegal_Activitiy",
-    "02-HateSpeech",
-    "03-Malware_Generation",
-    "04-Physical_Harm",
-    "05-EconomicHarm",
-    "06-Fraud",
-    "07-Sex",
-    "08-Political_Lobbying",
-    "09-Privacy_Violence",
-    "10-Legal_Opinion",
-    "11-Financial_Advice",
-    "12-Health_Consultation",
-    "13-Gov_Decision",
-)
+#: Scenario → its questions.
+SCENARIOS = {
+    "01-Illegal_Activitiy": 97,
+    "02-HateSpeech": 163,
+    "03-Malware_Generation": 44,
+    "04-Physical_Harm": 144,
+    "05-EconomicHarm": 122,
+    "06-Fraud": 154,
+    "07-Sex": 109,
+    "08-Political_Lobbying": 153,
+    "09-Privacy_Violence": 139,
+    "10-Legal_Opinion": 130,
+    "11-Financial_Advice": 167,
+    "12-Health_Consultation": 109,
+    "13-Gov_Decision": 149,
+}
 #: Kind of picture → which question goes with it.
 KINDS = {
     "SD": "Rephrased Question(SD)",
@@ -58,6 +63,7 @@ KINDS = {
     "TYPO": "Rephrased Question",
     "Text_only": "Changed Question",
 }
+FULL = {f"{scenario}/{kind}": questions for scenario, questions in SCENARIOS.items() for kind in KINDS}
 _ADVICE = ("10", "11", "12")
 
 
@@ -83,13 +89,22 @@ def load(folder: Path, *, tiny: bool = False) -> Iterator[Item | Dropped]:
             for number, row in read_records(path, DATASET):
                 for kind in KINDS if kept is None or number in kept[scenario] else ():
                     yield attempt(_from_json, f"{DATASET}/{scenario}/{kind}/{number}", row, folder, scenario, kind, number)
-        else:
-            kind = path.name.partition(".")[0].partition("-")[0]
-            scenario = next((name for name in SCENARIOS if name[3:] == path.parent.name), None)
-            if scenario is None or kind not in KINDS:
-                raise UserError("unknown scenario or kind", where=str(path), expected="data/{scenario}/{kind}.parquet")
-            for number, row in enumerate(read_parquet(path, ("id", "question", "image"), DATASET)):
-                yield attempt(_from_parquet, f"{DATASET}/{scenario}/{kind}/{number}", row, folder, scenario, kind)
+    parquet = [path for path in found if path.suffix == ".parquet"]
+    yield from load_tables(parquet_tables(folder, parquet, _part, DATASET))
+
+
+def load_tables(tables: Iterable[Table]) -> Iterator[Item | Dropped]:
+    """As `load`; a table's configuration is its scenario without the number, its split the kind. Raises as `load` does."""
+    for table in tables:
+        kind, scenario = table.split, next((name for name in SCENARIOS if name[3:] == table.config), None)
+        if scenario is None or kind not in KINDS:
+            raise table.unknown(DATASET, [*(name[3:] for name in SCENARIOS), *KINDS])
+        for number, row in enumerate(table.rows("id", "question", *(() if kind == "Text_only" else ("image",)))):
+            yield attempt(_from_table, f"{DATASET}/{scenario}/{kind}/row-{number}", row, table.folder, scenario, kind)
+
+
+def _part(path: Path) -> tuple[str, str]:
+    return path.parent.name, path.name.partition(".")[0].partition("-")[0]
 
 
 def _tiny(folder: Path) -> dict[str, set[str]]:
@@ -123,7 +138,7 @@ def _from_json(key: str, row: Row, folder: Path, scenario: str, kind: str, numbe
     return _item(key, scenario, kind, text(row, KINDS[kind]), (image,), **redrawn)
 
 
-def _from_parquet(key: str, row: Row, folder: Path, scenario: str, kind: str) -> Item:
+def _from_table(key: str, row: Row, folder: Path | None, scenario: str, kind: str) -> Item:
     images = () if kind == "Text_only" else (embedded(row, "image", folder),)
     return _item(f"{DATASET}/{scenario}/{kind}/{ident(row, 'id')}", scenario, kind, text(row, "question"), images)
 

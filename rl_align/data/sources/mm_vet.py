@@ -16,6 +16,8 @@ from rl_align.schema import Item
 
 DATASET = "mm_vet"
 LICENCE = "CC-BY-NC-4.0"
+PLACE = "github.com/yuweihao/MM-Vet"
+FULL = {"": 218}
 
 
 def load(folder: Path) -> Iterator[Item | Dropped]:

@@ -6,16 +6,21 @@ category, l2_category, meta_info.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from rl_align.data.hub.place import Hub
 from rl_align.data.quarantine import Dropped
 from rl_align.data.sources.fields import COMPLY, attempt, embedded, ident, one_of, text
-from rl_align.data.sources.tables import Row, files, read_parquet
+from rl_align.data.sources.table import Table, parquet_tables
+from rl_align.data.sources.tables import Row, files
 from rl_align.schema import Item
 
 DATASET = "mmstar"
 LICENCE = "unknown"
+PLACE = "huggingface.co/datasets/Lin-Chen/MMStar"
+HUB = Hub("Lin-Chen/MMStar", splits=("val", "validation"))
+FULL = {"": 1500}
 
 _COLUMNS = ("index", "question", "image", "answer", "category", "l2_category")
 
@@ -26,12 +31,18 @@ def load(folder: Path) -> Iterator[Item | Dropped]:
     Raises:
         UserError: No parquet file, or it is broken.
     """
-    for path in files(folder, "**/val*.parquet", "**/mmstar*.parquet", dataset=DATASET):
-        for number, row in enumerate(read_parquet(path, _COLUMNS, DATASET)):
-            yield attempt(_item, f"{DATASET}/{path.stem}/{number}", row, folder)
+    paths = files(folder, "**/val*.parquet", "**/mmstar*.parquet", dataset=DATASET)
+    return load_tables(parquet_tables(folder, paths, lambda path: ("val", "val"), DATASET))
 
 
-def _item(key: str, row: Row, folder: Path) -> Item:
+def load_tables(tables: Iterable[Table]) -> Iterator[Item | Dropped]:
+    """As `load`. Raises as `load` does."""
+    for table in tables:
+        for number, row in enumerate(table.rows(*_COLUMNS)):
+            yield attempt(_item, f"{DATASET}/row/{number}", row, table.folder)
+
+
+def _item(key: str, row: Row, folder: Path | None) -> Item:
     answer = one_of(row, "answer", "ABCD")
     return Item(
         id=f"{DATASET}/{ident(row, 'index')}",

@@ -17,6 +17,8 @@ from rl_align.schema import Item, RiskModality
 
 DATASET = "mossbench"
 LICENCE = "CC-BY-SA-4.0"
+PLACE = "github.com/xirui-li/MOSSBench"
+FULL = {"data": 300, "data_contrast": 244}
 
 _KINDS = {
     "type 1": "Exaggerated Risk",

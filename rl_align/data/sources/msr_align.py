@@ -6,13 +6,14 @@ and any other can be given; the answers have the form that `rl_align.transcript.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rl_align.data.hub.place import Hub
 from rl_align.data.quarantine import DataError, Dropped
 from rl_align.data.sources.fields import CAUTION, COMPLY, NO_COMPLIANCE, attempt, embedded, ident, optional, picture, text
+from rl_align.data.sources.table import Table
 from rl_align.data.sources.tables import BAD_ROW, Row, files, read_lines, read_parquet, read_records
 from rl_align.errors import UserError
 from rl_align.policy.catalogue import Catalogue
@@ -21,6 +22,8 @@ from rl_align.transcript.responder import parse_response
 
 DATASET = "msr_align"
 LICENCE = "unknown"
+PLACE = "huggingface.co/datasets/Leigest/MSR-Align"
+HUB = Hub("Leigest/MSR-Align", large=True)
 
 #: What an item needs → names a column may have, the first one that is there counts. `conversations` holds both texts.
 FIELDS: Mapping[str, tuple[str, ...]] = {
@@ -30,6 +33,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "policies": ("policy_ids", "policy", "policies"),
     "category": ("category",),
 }
+_KEY = "real_inputs.msr_align_fields"
 _NEEDED = ("image", "question", "response")
 _MAX_IMAGES = 16
 
@@ -44,21 +48,25 @@ def load(folder: Path, *, fields: Mapping[str, str] | None = None) -> Iterator[I
     Raises:
         UserError: No files, one is broken, `fields` names something else, or a file has no column for something needed.
     """
-    if unknown := [name for name in fields or {} if name not in FIELDS]:
-        raise UserError(f"unknown field {unknown[0]!r}", where="msr_align_fields", expected=f"some of {', '.join(FIELDS)}")
     patterns = (f"{place}*.{kind}" for place in ("", "data/") for kind in ("jsonl", "json", "parquet"))
-    for path in files(folder, *patterns, dataset=DATASET):
-        split = next((name for name in ("validation", "test") if path.name.startswith(name)), "train")
-        rows = iter(_rows(path))
-        first = next(rows, None)
-        while isinstance(first, Dropped):
-            yield first
-            first = next(rows, None)
-        if first is None:
-            continue
-        columns = _columns(first, fields or {}, path)
-        for number, row in enumerate(chain([first], rows)):
-            yield attempt(_item, f"{DATASET}/{split}/{path.stem}/{number}", row, folder, split, columns)
+    paths = files(folder, *patterns, dataset=DATASET)
+    return load_tables((_file(path, folder) for path in paths), fields=fields)
+
+
+def load_tables(tables: Iterable[Table], *, fields: Mapping[str, str] | None = None) -> Iterator[Item | Dropped]:
+    """As `load`. Raises as `load` does."""
+    if unknown := [name for name in fields or {} if name not in FIELDS]:
+        raise UserError(f"unknown field {unknown[0]!r}", where=_KEY, expected=f"some of {', '.join(FIELDS)}")
+    for table in tables:
+        seen, rows = table.open()
+        columns = _columns(seen, fields or {}, table.where) if seen else {}
+        for number, row in enumerate(rows):
+            yield attempt(_item, f"{DATASET}/{table.split}/{table.config}/{number}", row, table.folder, table.split, columns)
+
+
+def _file(path: Path, folder: Path) -> Table:
+    split = next((name for name in ("validation", "test") if path.name.startswith(name)), "train")
+    return Table(path.stem, split, str(path), lambda: _rows(path), folder)
 
 
 def _rows(path: Path) -> Iterator[Row | Dropped]:
@@ -67,21 +75,21 @@ def _rows(path: Path) -> Iterator[Row | Dropped]:
     return read_lines(path, DATASET) if path.suffix == ".jsonl" else (row for _, row in read_records(path, DATASET))
 
 
-def _columns(row: Row, given: Mapping[str, str], path: Path) -> dict[str, str]:
-    """Field → its column in this file."""
+def _columns(seen: Sequence[str], given: Mapping[str, str], where: str) -> dict[str, str]:
+    """Field → its column in this table."""
     names = {name: (given[name],) if name in given else known for name, known in FIELDS.items()}
-    found = {name: next((column for column in known if column in row), None) for name, known in names.items()}
+    found = {name: next((column for column in known if column in seen), None) for name, known in names.items()}
     if missing := [name for name in (*_NEEDED, *given) if found[name] is None]:
         raise UserError(
-            f"no column for {' and '.join(dict.fromkeys(missing))}; columns seen: {', '.join(list(row)[:20]) or 'none'}",
-            where=str(path),
+            f"no column for {' and '.join(dict.fromkeys(missing))}; columns seen: {', '.join(seen[:20]) or 'none'}",
+            where=where,
             expected=", ".join(f"{name} as {' or '.join(FIELDS[name])}" for name in dict.fromkeys(missing)),
-            fix=f"name it in the configuration: msr_align_fields.{missing[0]}=COLUMN",
+            fix=f"name it: `rl-align data prepare` takes options.fields.{missing[0]}=COLUMN, a run {_KEY}.{missing[0]}=COLUMN",
         )
     return {name: column for name, column in found.items() if column}
 
 
-def _item(key: str, row: Row, folder: Path, split: str, columns: Mapping[str, str]) -> Item:
+def _item(key: str, row: Row, folder: Path | None, split: str, columns: Mapping[str, str]) -> Item:
     transcript = _said(row, columns["response"], -1)
     parsed = parse_response(transcript)
     if not parsed.parsed:
@@ -118,13 +126,15 @@ def _said(row: Row, column: str, turn: int) -> str:
     return text(row, column).replace("<image>", "").strip()
 
 
-def _images(row: Row, column: str, folder: Path) -> tuple[ImageRef, ...]:
+def _images(row: Row, column: str, folder: Path | None) -> tuple[ImageRef, ...]:
     value = row.get(column)
     values = value if isinstance(value, list) else [value]
     if not 0 < len(values) <= _MAX_IMAGES:
         raise DataError(BAD_ROW, f"{len(values)} pictures")
     roots = (".", "images")
-    return tuple(picture(folder, v, roots) if isinstance(v, str) else embedded({column: v}, column, folder) for v in values)
+    return tuple(
+        picture(folder, v, roots) if folder and isinstance(v, str) else embedded({column: v}, column, folder) for v in values
+    )
 
 
 def _policies(value: Any) -> tuple[Citation, ...]:

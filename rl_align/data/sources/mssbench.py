@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from rl_align.data.hub.place import Hub
 from rl_align.data.quarantine import DataError, Dropped
 from rl_align.data.sources.fields import COMPLY, NO_COMPLIANCE, attempt, picture, text, texts
 from rl_align.data.sources.tables import BAD_ROW, Row, files, numbered, read_json
@@ -19,6 +20,8 @@ from rl_align.schema import Item, RiskModality
 
 DATASET = "mssbench"
 LICENCE = "MIT"
+PLACE = "github.com/eric-ai-lab/MSSBench"
+HUB = Hub("kzhou35/mssbench", files=("*.json", "*.zip", "chat/*", "embodied/*"))
 
 _PARTS = ("chat", "embodied")
 _SIDES = ("safe", "unsafe")
@@ -38,11 +41,12 @@ def load(folder: Path) -> Iterator[Item | Dropped]:
         for number, row in numbered(tree[part], f"{DATASET}/{part}"):
             key = f"{DATASET}/{part}/{number}"
             try:
-                prompts = () if isinstance(row, Dropped) else _prompts(row, part)
+                prompts = [] if isinstance(row, Dropped) else _prompts(row, part)
             except DataError as error:
-                row, prompts = Dropped(key, error.reason, error.detail), ()
+                yield Dropped(key, error.reason, error.detail)
+                continue
             if isinstance(row, Dropped):
-                yield row
+                yield attempt(_item, key, row)
             for place, pair in enumerate(prompts):
                 for side, prompt in zip(_SIDES, pair, strict=True):
                     yield attempt(_item, f"{key}/{place}", row, folder, part, side, prompt)

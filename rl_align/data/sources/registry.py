@@ -1,12 +1,13 @@
-"""Every source of data: where its loader is, its licence, its size, and what it may be used for."""
+"""Every source of data: where its loader is, where it comes from, its licence, its size, and what it may be used for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from types import ModuleType
 
+from rl_align.data.hub.place import PREFIX, Hub
 from rl_align.data.quarantine import Dropped
 from rl_align.data.sources import (
     advbench,
@@ -63,8 +64,13 @@ class Source:
         holds: What is in it, in a few words.
         use: What it may be used for.
         train: The splits to train on; the others are held out. Empty where all are.
-        local: Whether it is read from a folder.
+        local: Whether it is read, from a folder or the Hub, and not made.
         shares: The source whose local copy holds this one, too.
+        place: Its official place.
+        hub: Its place on the Hugging Face Hub, where it can be read from there.
+        load_tables: The loader of tables, where it comes as such.
+        full: Beginning of ids → records that a full copy gives; "" stands for all. Empty where no size is known.
+        either: Whether a copy is read for one of these parts alone, such as a full or a tiny version.
     """
 
     name: str
@@ -76,6 +82,11 @@ class Source:
     train: tuple[str, ...] = ()
     local: bool = True
     shares: str | None = None
+    place: str = "made here"
+    hub: Hub | None = None
+    load_tables: Callable[..., Iterable[Item | Dropped]] | None = None
+    full: Mapping[str, int] = field(default_factory=dict)
+    either: bool = False
 
     @property
     def folder(self) -> str:
@@ -88,12 +99,16 @@ class Source:
 
 
 def _source(module: ModuleType, use: Use, size: str, holds: str, *train: str, shares: str | None = None) -> Source:
-    return Source(module.DATASET, module.load, module.LICENCE, size, holds, use, train, shares=shares)
+    known = {name: getattr(module, name.upper()) for name in ("hub", "full", "either") if hasattr(module, name.upper())}
+    known |= {"load_tables": getattr(module, "load_tables", None), "place": module.PLACE, "shares": shares}
+    return Source(module.DATASET, module.load, module.LICENCE, size, holds, use, train, **known)
 
 
 _SOURCES = (
-    Source("pictograms", None, "Apache-2.0", "any", "procedural world, made here", Use.TRAIN, ("train",), local=False),
-    Source(special.DATASET, special.load, special.LICENCE, "49", "harmless stress items, made here", Use.TRAIN, local=False),
+    Source("pictograms", None, "Apache-2.0", "any", "procedural world", Use.TRAIN, ("train",), local=False),
+    Source(
+        *(special.DATASET, special.load, special.LICENCE, "49", "harmless stress items", Use.TRAIN), local=False, full=special.FULL
+    ),
     _source(msr_align, Use.TRAIN, "unknown", "policy-grounded reasoning, pictures", "train"),
     _source(beavertails_v, Use.TRAIN, "20 categories, evaluation 1,180", "harmful questions, pictures, judged answers", "train"),
     _source(spa_vl, Use.TRAIN, "93,258 + 7,000 + 265 + 265", "preference pairs, pictures", "train", "dpo"),
@@ -139,7 +154,13 @@ def not_for_training(name: str) -> str | None:
 
 def table() -> list[str]:
     """The sources as lines of aligned columns, the header first."""
-    rows = [("name", "use", "licence", "size", "holds")]
-    rows += [(s.name, s.use.value, s.licence, s.size, s.holds) for s in _SOURCES]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    return ["  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[4]]) for row in rows]
+    rows = [("name", "use", "licence", "size", "official place", "read from", "holds")]
+    rows += [(s.name, s.use.value, s.licence, s.size, s.place, _read_from(s), s.holds) for s in _SOURCES]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    return ["  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in rows]
+
+
+def _read_from(source: Source) -> str:
+    if not source.local:
+        return "-"
+    return f"folder or {PREFIX}{source.hub.repo}" if source.hub else "folder"

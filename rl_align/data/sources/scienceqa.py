@@ -17,6 +17,8 @@ from rl_align.schema import Item
 
 DATASET = "scienceqa"
 LICENCE = "CC-BY-NC-SA-4.0"
+PLACE = "github.com/lupantech/ScienceQA"
+FULL = {"train": 12_726, "val": 4241, "test": 4241}
 
 
 def load(folder: Path) -> Iterator[Item | Dropped]:
@@ -27,11 +29,13 @@ def load(folder: Path) -> Iterator[Item | Dropped]:
     """
     for path in files(folder, "**/problems*.json", dataset=DATASET):
         for pid, row in read_records(path, DATASET):
-            yield attempt(_item, f"{DATASET}/{pid}", row, folder, pid)
+            split = None if isinstance(row, Dropped) else row.get("split")
+            part = split if isinstance(split, str) and split in FULL else "unknown"
+            yield attempt(_item, f"{DATASET}/{part}/{pid}", row, folder, pid)
 
 
 def _item(key: str, row: Row, folder: Path, pid: str) -> Item:
-    split = one_of(row, "split", ("train", "val", "test"))
+    split = one_of(row, "split", FULL)
     options = texts(row, "choices")
     answer = row.get("answer")
     if not isinstance(answer, int) or isinstance(answer, bool) or not 0 <= answer < len(options):

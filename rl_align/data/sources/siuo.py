@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from rl_align.data.hub.place import Hub
 from rl_align.data.quarantine import DataError, Dropped
 from rl_align.data.sources.fields import CAUTION, attempt, ident, one_of, picture, text
 from rl_align.data.sources.tables import BAD_ROW, Row, files, read_records
@@ -19,6 +20,9 @@ from rl_align.schema import Item, RiskModality
 
 DATASET = "siuo"
 LICENCE = "CC-BY-NC-4.0"
+PLACE = "github.com/sinwang20/SIUO"
+HUB = Hub("sinwang/SIUO", files=("*.json", "images/*", "*.zip"))
+FULL = {"gen": 167, "mcqa": 167}
 
 
 def load(folder: Path) -> Iterator[Item | Dropped]:

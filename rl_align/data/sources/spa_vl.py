@@ -7,16 +7,21 @@ for DPO (github.com/EchoseChen/SPA-VL-RLHF) reads a local JSON list of id, image
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from rl_align.data.hub.place import Hub
 from rl_align.data.quarantine import Dropped
 from rl_align.data.sources.fields import NO_COMPLIANCE, attempt, embedded, optional, picture, text
-from rl_align.data.sources.tables import Row, files, read_parquet, read_records
+from rl_align.data.sources.table import Table, parquet_tables
+from rl_align.data.sources.tables import Row, files, read_records
 from rl_align.schema import Item, RiskModality
 
 DATASET = "spa_vl"
 LICENCE = "CC-BY-4.0"
+PLACE = "huggingface.co/datasets/sqrti/SPA-VL"
+HUB = Hub("sqrti/SPA-VL", large=True)
+FULL = {"train": 93_258, "validation": 7000, "harm": 265, "help": 265}
 
 _SPLITS = ("train", "validation", "harm", "help")
 
@@ -30,21 +35,31 @@ def load(folder: Path) -> Iterator[Item | Dropped]:
         UserError: None of the files is there, or one is broken.
     """
     patterns = ("data/train-*.parquet", "validation/validation-*.parquet", "test/harm-*.parquet", "test/help-*.parquet")
-    for path in files(folder, *patterns, "*.json", dataset=DATASET):
-        split = next((name for name in _SPLITS if path.name.startswith(name)), "dpo")
+    found = files(folder, *patterns, "*.json", dataset=DATASET)
+    parquet = [path for path in found if path.suffix == ".parquet"]
+    yield from load_tables(parquet_tables(folder, parquet, lambda path: (path.parent.name, path.name.partition("-")[0]), DATASET))
+    for path in found:
         if path.suffix == ".json":
             for number, row in read_records(path, DATASET):
-                yield attempt(_item, f"{DATASET}/{split}/{number}", row, folder, split)
-            continue
+                yield attempt(_item, f"{DATASET}/dpo/{path.stem}/{number}", row, folder, "dpo")
+
+
+def load_tables(tables: Iterable[Table]) -> Iterator[Item | Dropped]:
+    """As `load`, without `dpo`. Raises as `load` does."""
+    for table in tables:
+        split = table.split
+        if split not in _SPLITS:
+            raise table.unknown(DATASET, _SPLITS)
         answers = ("chosen", "rejected") if split in ("train", "validation") else ("class1", "class2", "class3")
-        for number, row in enumerate(read_parquet(path, ("image", "question", *answers), DATASET)):
-            yield attempt(_item, f"{DATASET}/{split}/{path.stem}/{number}", row, folder, split)
+        for number, row in enumerate(table.rows("image", "question", *answers)):
+            yield attempt(_item, f"{DATASET}/{split}/{number}", row, table.folder, split)
 
 
-def _item(key: str, row: Row, folder: Path, split: str) -> Item:
+def _item(key: str, row: Row, folder: Path | None, split: str) -> Item:
     answered, harm = split not in ("harm", "help"), split == "harm"
     names = [optional(row, f"class{level}") for level in (1, 2, 3)]
-    image = picture(folder, text(row, "image"), (".", "images")) if split == "dpo" else embedded(row, "image", folder)
+    named = folder is not None and split == "dpo"
+    image = picture(folder, text(row, "image"), (".", "images")) if named else embedded(row, "image", folder)
     return Item(
         id=key,
         images=(image,),

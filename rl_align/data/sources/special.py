@@ -10,6 +10,7 @@ from rl_align.schema import Behaviour, ImageRef, Item, RiskModality
 
 DATASET = "special"
 LICENCE = "Apache-2.0"
+FULL = {"": 49}
 
 _COLOURS = {"red": (205, 40, 40), "green": (40, 150, 60), "blue": (45, 70, 200), "orange": (235, 140, 30)}
 _QUESTION = "What colour is the shape?"

@@ -17,6 +17,8 @@ from rl_align.schema import Item, RiskModality
 
 DATASET = "strong_reject"
 LICENCE = "MIT"
+PLACE = "github.com/alexandrasouly/strongreject"
+FULL = {"": 313}
 
 
 def load(folder: Path) -> Iterator[Item | Dropped]:

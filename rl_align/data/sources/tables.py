@@ -66,7 +66,7 @@ def read_table(
         try:
             if fold_case and reader.fieldnames:
                 reader.fieldnames = [name.strip().lower() for name in reader.fieldnames]
-            _check(reader.fieldnames or (), [*columns, *optional], path)
+            check_columns(reader.fieldnames or (), [*columns, *optional], path)
             for row in reader:
                 empty = False
                 if None in row or None in row.values():
@@ -153,13 +153,9 @@ def read_parquet(path: Path, columns: Sequence[str], dataset: str) -> Iterator[R
     number = 0
     try:
         with pq.ParquetFile(path) as file:
-            _check(file.schema_arrow.names, columns, path)
+            check_columns(file.schema_arrow.names, columns, path)
             for batch in file.iter_batches(batch_size=_BATCH):
-                for i in range(batch.num_rows):
-                    try:
-                        row = batch.slice(i, 1).to_pylist()[0]
-                    except (UnicodeDecodeError, ValueError, OverflowError) as error:
-                        row = Dropped(f"{dataset}/{path.name}:{number}", BAD_ROW, f"cannot be decoded ({error})")
+                for row in rows_of(batch, f"{dataset}/{path.name}", number):
                     yield row
                     number += 1
     except (pa.ArrowException, OSError) as error:
@@ -168,6 +164,15 @@ def read_parquet(path: Path, columns: Sequence[str], dataset: str) -> Iterator[R
         ) from error
     if not number:
         raise UserError("no rows", where=str(path), expected=f"rows of {dataset}")
+
+
+def rows_of(batch: Any, where: str, first: int) -> Iterator[Row | Dropped]:
+    """The rows of a pyarrow table or batch, one by one. Undecodable ones come as `Dropped`, numbered from `first` on."""
+    for i in range(batch.num_rows):
+        try:
+            yield batch.slice(i, 1).to_pylist()[0]
+        except (UnicodeDecodeError, ValueError, OverflowError) as error:
+            yield Dropped(f"{where}:{first + i}", BAD_ROW, f"cannot be decoded ({error})")
 
 
 def _parsed(data: bytes, where: str) -> Any:
@@ -186,11 +191,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def _check(seen: Sequence[str], columns: Sequence[str], path: Path) -> None:
+def check_columns(seen: Sequence[str], columns: Sequence[str], where: str | Path) -> None:
+    """Raises UserError when one of the columns is not among those seen."""
     missing = [name for name in columns if name not in seen]
     if missing:
         raise UserError(
             f"missing column {', '.join(missing)}",
-            where=str(path),
+            where=str(where),
             expected=f"{', '.join(columns)} (seen: {', '.join(seen[:20]) or 'none'})",
         )

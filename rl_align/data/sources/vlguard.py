@@ -1,8 +1,9 @@
 """VLGuard: safe and unsafe pictures with instructions and answers (ICML 2024; no licence file, access on request).
 
 Layout (github.com/ys-zong/VLGuard, huggingface.co/datasets/ys-zong/VLGuard): {train,test}.json, lists of {id, image, safe,
-instr-resp, harmful_category, harmful_subcategory}, and pictures in {train,test}/. A safe picture has a safe_instruction and
-an unsafe_instruction, an unsafe one an instruction. An id occurs twice in train; 17 answers in test are empty.
+instr-resp, harmful_category, harmful_subcategory}, and pictures in {train,test}/ or {train,test}.zip. A safe picture has a
+safe_instruction and an unsafe_instruction, an unsafe one an instruction. An id occurs twice in train; 17 answers in test are
+empty.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from rl_align.data.hub.place import Hub
 from rl_align.data.quarantine import DataError, Dropped
 from rl_align.data.sources.fields import COMPLY, NO_COMPLIANCE, attempt, flag, ident, optional, picture, text
 from rl_align.data.sources.tables import BAD_ROW, Row, files, numbered, read_records
@@ -18,6 +20,10 @@ from rl_align.schema import Item, RiskModality
 
 DATASET = "vlguard"
 LICENCE = "none given"
+PLACE = "github.com/ys-zong/VLGuard"
+HUB = Hub("ys-zong/VLGuard", files=("*.json", "*.zip"))
+#: Instructions: a safe picture has two of them, an unsafe one has one.
+FULL = {"train": 2 * 977 + 1023, "test": 2 * 558 + 442}
 
 #: Key of the instruction → upstream's subset for a safe picture; `unsafes` are the unsafe pictures.
 _SUBSETS = {"safe_instruction": "safe_safes", "unsafe_instruction": "safe_unsafes"}
@@ -35,7 +41,7 @@ def load(folder: Path) -> Iterator[Item | Dropped]:
             # The position is part of the id because upstream's ids repeat.
             key = f"{DATASET}/{split}/{number}"
             if isinstance(row, Dropped):
-                yield row
+                yield attempt(_item, key, row)
                 continue
             for place, turn in numbered(row.get("instr-resp"), f"{key}/instr-resp"):
                 yield attempt(_item, f"{key}/{place}", turn, row, folder, split, key)

@@ -6,17 +6,23 @@ eval/eval.tsv with adversarial, label, data_type. Tabs separate cells; a prompt 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from rl_align.data.hub.place import Hub
 from rl_align.data.quarantine import Dropped
 from rl_align.data.sources.fields import COMPLY, NO_COMPLIANCE, attempt, one_of, optional, text
+from rl_align.data.sources.table import Table
 from rl_align.data.sources.tables import Row, files, read_table
 from rl_align.schema import Item, RiskModality
 
 DATASET = "wildjailbreak"
 LICENCE = "ODC-BY"
+PLACE = "huggingface.co/datasets/allenai/wildjailbreak"
+HUB = Hub("allenai/wildjailbreak", large=True)
+FULL = {"train": 261_559, "eval": 2210}
 
+_CELLS = {"train": ("vanilla", "adversarial", "completion"), "eval": ("adversarial", "label")}
 _TYPES = ("vanilla_harmful", "vanilla_benign", "adversarial_harmful", "adversarial_benign")
 
 
@@ -28,13 +34,21 @@ def load(folder: Path) -> Iterator[Item | Dropped]:
     """
     for table in files(folder, "**/train*.tsv", "**/eval*.tsv", dataset=DATASET):
         split = "train" if table.name.startswith("train") else "eval"
-        cells = ("vanilla", "adversarial", "completion") if split == "train" else ("adversarial", "label")
-        rows = read_table(table, ("data_type",), DATASET, optional=cells, delimiter="\t")
+        rows = read_table(table, ("data_type",), DATASET, optional=_CELLS[split], delimiter="\t")
         for number, row in enumerate(rows):
-            yield attempt(_item, f"{DATASET}/{split}/{number}", row, split, table.name)
+            yield attempt(_item, f"{DATASET}/{split}/{number}", row, split)
 
 
-def _item(key: str, row: Row, split: str, table: str) -> Item:
+def load_tables(tables: Iterable[Table]) -> Iterator[Item | Dropped]:
+    """As `load`; the configurations are train and eval. Raises as `load` does."""
+    for table in tables:
+        if (split := table.config) not in FULL:
+            raise table.unknown(DATASET, FULL)
+        for number, row in enumerate(table.rows("data_type", *_CELLS[split])):
+            yield attempt(_item, f"{DATASET}/{split}/{number}", row, split)
+
+
+def _item(key: str, row: Row, split: str) -> Item:
     kind = one_of(row, "data_type", _TYPES)
     style, _, nature = kind.partition("_")
     harmful = nature == "harmful"
@@ -50,5 +64,5 @@ def _item(key: str, row: Row, split: str, table: str) -> Item:
         reference=optional(row, "completion"),
         category=kind,
         licence=LICENCE,
-        provenance=f"{DATASET}: {table}",
+        provenance=f"{DATASET}: {split}",
     )

@@ -6,28 +6,17 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
 from inspect_ai import Task, task
 from inspect_ai.dataset import MemoryDataset, Sample
-from inspect_ai.model import (
-    ChatMessage,
-    ChatMessageSystem,
-    ChatMessageUser,
-    Content,
-    ContentImage,
-    ContentText,
-    GenerateConfig,
-    Model,
-)
+from inspect_ai.model import GenerateConfig, Model
 from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, mean, metric, scorer
-from inspect_ai.solver import Generate, Solver, TaskState, solver
+from inspect_ai.solver import TaskState
 
 from rl_align.data.items import read_items
-from rl_align.data.rows import IMAGE_MARKER, chat
+from rl_align.eval.asking import ask, generated_tokens, messages
 from rl_align.eval.metrics import rates
 from rl_align.eval.records import Recorder, record
 from rl_align.models.vocabulary import special_tokens, vision_bias
@@ -102,37 +91,6 @@ def build(
     )
 
 
-def messages(item: Item, tokens: Iterable[str], system: str = RESPONDER_SYSTEM) -> list[ChatMessage]:
-    """The same messages that training renders, images as data URIs."""
-    turns: list[ChatMessage] = []
-    for message in chat(item, tokens, system):
-        if message["role"] == "system":
-            turns.append(ChatMessageSystem(content=message["content"]))
-            continue
-        content: list[Content] = [ContentImage(image=_uri(image.read())) for image in item.images]
-        content.append(ContentText(text=message["content"].removeprefix(IMAGE_MARKER * len(item.images))))
-        turns.append(ChatMessageUser(content=content))
-    return turns
-
-
-def _uri(data: bytes) -> str:
-    kind = "jpeg" if data.startswith(b"\xff\xd8") else "png"
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
-
-
-@solver
-def ask(seed: int | None) -> Solver:
-    """One answer a sample, with a random stream of its own when there is a seed."""
-
-    async def solve(state: TaskState, generate: Generate) -> TaskState:
-        if seed is None:
-            return await generate(state)
-        digest = hashlib.sha256(f"{seed}/{state.sample_id}".encode()).digest()
-        return await generate(state, seed=int.from_bytes(digest[:4], "big") >> 1)
-
-    return solve
-
-
 @metric
 def measured() -> Metric:
     """The metrics of `rl_align.eval.metrics`; a rate without cases is left out."""
@@ -160,7 +118,7 @@ def truth(
             response = parse_response(state.output.completion, catalogue)
             outcome = judge(item, response)
             if recorder is not None:
-                row = record(item, response, outcome, tokens=_tokens(state), stop=str(state.output.stop_reason))
+                row = record(item, response, outcome, tokens=generated_tokens(state), stop=str(state.output.stop_reason))
                 if rewrites is not None:
                     told = judge_rewritten(item, rewrites[item.id], response)
                     row |= {"rewrite": rewrites[item.id], "rewritten": {**asdict(told), "outcome": None}}
@@ -190,7 +148,7 @@ def rewritten(items: Mapping[str, Item], recorder: Recorder | None = None) -> Sc
                     {
                         "item_id": item.id,
                         "text": rewrite.raw,
-                        "tokens": _tokens(state),
+                        "tokens": generated_tokens(state),
                         "stop": str(state.output.stop_reason),
                         "rewrite": rewrite.rewrite,
                         "policy": str(rewrite.policy) if rewrite.policy else None,
@@ -203,7 +161,3 @@ def rewritten(items: Mapping[str, Item], recorder: Recorder | None = None) -> Sc
         return score
 
     return judged()
-
-
-def _tokens(state: TaskState) -> int:
-    return state.output.usage.output_tokens if state.output.usage else 0

@@ -1,0 +1,1 @@
+"""The matrix: models × defences × benchmarks × seeds over OpenAI-compatible endpoints, with Inspect; resumable answer by answer."""

@@ -1,0 +1,308 @@
+"""From the rows of all cells to the numbers of a matrix: rates with resampled intervals, comparisons of defences, fronts, costs.
+
+Values are shares in [0, 1]. Intervals are of 95 %: resampled (`bootstrap.py`), and Wilson's where every case counts the same,
+because resampling cannot see what it has never drawn; `how` says which.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from zlib import crc32
+
+from rl_align.eval.grid import roles
+from rl_align.eval.grid.bootstrap import Drawn, Resamples, p_value
+from rl_align.eval.grid.cells import Cell
+from rl_align.eval.grid.config import GridConfig
+from rl_align.eval.grid.costs import spent
+from rl_align.eval.rates import Rate, Record, counted, fold
+from rl_align.statistics import holm, mcnemar, wilson
+
+RESULTS = "results.json"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A benchmark, as far as numbers depend on it.
+
+    Attributes:
+        rates: What is measured.
+        facts: What is true of every number of it.
+        items: Ids, in order.
+        known_by: The rate that it is known by.
+        attack, over_refusal, use: Rates that play these parts; None where it has none.
+    """
+
+    rates: tuple[Rate, ...]
+    facts: Mapping[str, Any]
+    items: Sequence[str]
+    known_by: str
+    attack: Rate | None
+    over_refusal: Rate | None
+    use: Rate | None
+
+    @classmethod
+    def of(cls, name: str, cfg: GridConfig, task: str, rates: tuple[Rate, ...], **more: Any) -> Measured:
+        """With the parts that the configuration or the benchmark names. Raises UserError where there is no such rate."""
+        chosen = cfg.benchmarks[name]
+        named = {
+            "attack": chosen.attack or roles.ATTACK.get(task),
+            "over_refusal": chosen.over_refusal or roles.OVER_REFUSAL.get(task),
+            "use": roles.USE.get(task),
+        }
+        found = {part: roles.rate_named(rates, rate, f"benchmarks.{name}.{part}") if rate else None for part, rate in named.items()}
+        return cls(rates, **found, **more)
+
+    @property
+    def keys(self) -> list[Rate]:
+        """The rates that are compared and cut by group."""
+        own = next(rate for rate in self.rates if rate.name == self.known_by)
+        return list({rate.name: rate for rate in (self.attack, self.over_refusal, self.use, own) if rate is not None}.values())
+
+
+@dataclass
+class Rows:
+    """The rows of one cell: with every seed, and why others are missing."""
+
+    rows: list[dict[str, Any]]
+    missing: int = 0
+    failed: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def results(cfg: GridConfig, measured: Mapping[str, Measured], cells: Mapping[Cell, Rows]) -> dict[str, Any]:
+    """All numbers, as plain JSON.
+
+    Args:
+        cfg: The matrix.
+        measured: Benchmark → what is measured.
+        cells: Cell → its rows.
+
+    Returns:
+        `benchmarks`: name → facts and parts; `cells`: one entry a model, defence and benchmark, over all seeds; `comparisons`: each
+        defence with the baseline on the same items; `fronts`: attack success and over-refusal over all benchmarks that have them.
+    """
+    found: list[dict[str, Any]] = []
+    drawn: dict[tuple[str, str, str], dict[str, Drawn]] = {}
+    records: dict[tuple[str, str, str], dict[int, list[Record]]] = {}
+    for name, one in measured.items():
+        seeds = sorted({cell.seed for cell in cells if cell.benchmark == name})
+        resamples = Resamples(
+            one.items, seeds, cfg.draws, crc32(name.encode("utf-8", "surrogatepass"))
+        )  # benchmarks are drawn apart
+        for model in cfg.models:
+            for defence in cfg.defences:
+                own = {c.seed: rows for c, rows in cells.items() if (c.model, c.defence, c.benchmark) == (model, defence, name)}
+                if own:
+                    key = (model, defence, name)
+                    records[key] = {seed: [row for row in rows.rows if "failure" not in row] for seed, rows in own.items()}
+                    entry, drawn[key] = _cell(cfg, key, one, own, records[key], resamples)
+                    found.append(entry)
+    shown = {name: _facts(one) for name, one in measured.items()}
+    return {
+        "format": 1,
+        "baseline": cfg.baseline,
+        "seeds": list(cfg.seeds),
+        "draws": cfg.draws,
+        "models": list(cfg.models),
+        "defences": {name: {"kind": d.kind, "settings": d.settings, "partners": d.partners} for name, d in cfg.defences.items()},
+        "benchmarks": shown,
+        "cells": found,
+        "comparisons": _comparisons(cfg, measured, records, drawn),
+        "fronts": _fronts(cfg, measured, drawn, {(c["model"], c["defence"], c["benchmark"]): c["metrics"] for c in found}),
+    }
+
+
+def _facts(one: Measured) -> dict[str, Any]:
+    parts = {part: rate.name if rate else None for part, rate in (("attack", one.attack), ("over_refusal", one.over_refusal))}
+    return {**one.facts, "known_by": one.known_by, **parts, "keys": [rate.name for rate in one.keys]}
+
+
+def _cell(
+    cfg: GridConfig,
+    key: tuple[str, str, str],
+    one: Measured,
+    own: Mapping[int, Rows],
+    records: Mapping[int, Sequence[Record]],
+    resamples: Resamples,
+) -> tuple[dict[str, Any], dict[str, Drawn]]:
+    model, defence, name = key
+    rows = [row for part in own.values() for row in part.rows]
+    pooled = [record for part in records.values() for record in part]
+    rates = list({rate.name: rate for rate in (*one.rates, *one.keys)}.values())
+    drawn = {rate.name: resamples.rate(rate, records) for rate in rates}
+    metrics = {rate.name: _estimate(rate, records, drawn[rate.name], one.facts) for rate in rates}
+    by: dict[str, dict[str, dict[str, Any]]] = {}
+    for group, value in dict.fromkeys((g, v) for record in pooled for g, v in record["groups"].items()):
+        inside = {seed: [r for r in part if r["groups"].get(group) == value] for seed, part in records.items()}
+        cut = {rate.name: _estimate(rate, inside, resamples.rate(rate, inside), one.facts) for rate in one.keys}
+        by.setdefault(group, {})[value] = cut
+    failures = Counter(f"{row['failure']['role']}/{row['failure']['reason']}" for row in rows if "failure" in row)
+    opened = sum((row.get("defence") or {}).get("status") == "open" for row in rows)
+    missing = sum(part.missing for part in own.values())
+    entry = {
+        "model": model,
+        "defence": defence,
+        "benchmark": name,
+        "seeds": sorted(own),
+        "complete": not missing,
+        "answers": len(rows),
+        "missing": missing,
+        "failed": dict(Counter(why for part in own.values() for why in part.failed.values()).most_common(5)),
+        "defence_failures": dict(failures),
+        "undefended": opened,
+        "refused_by_defence": sum(bool((row.get("defence") or {}).get("refused")) for row in rows),
+        "counts": counted(pooled),
+        "metrics": metrics,
+        "by": {group: dict(sorted(values.items())) for group, values in sorted(by.items())},
+        "costs": spent(rows, model, cfg.defences[defence].partners, cfg.everyone),
+        "seconds": sum(part.seconds for part in own.values()),
+    }
+    return entry, drawn
+
+
+def _estimate(rate: Rate, records: Mapping[int, Sequence[Record]], drawn: Drawn, facts: Mapping[str, Any]) -> dict[str, Any]:
+    values, unscored, by_seed = [], 0, {}
+    for seed, part in records.items():
+        cases = [record for record in (fold(part) if rate.folded else part) if rate.case(record)]
+        scored = [float(value) for record in cases if (value := rate.counts(record)) is not None]
+        unscored += len(cases) - len(scored)
+        values += scored
+        by_seed[str(seed)] = sum(scored) / len(scored) if scored else None
+    low, high = drawn.interval
+    how = "bootstrap"
+    if values and len(set(values)) == 1 and not rate.mean and rate.over is None:
+        low, high, how = *wilson(round(sum(values)), len(values)), "wilson"
+    known = bool(values) and math.isfinite(low)
+    judges = facts.get("judges") or {}
+    return {
+        "value": drawn.value if values else None,
+        "low": low if known else None,
+        "high": high if known else None,
+        "how": how if known else None,
+        "n": len(values),
+        "unscored": unscored,
+        **({"by_seed": by_seed} if len(records) > 1 else {}),
+        **({"judges": [dict(judges[name]) for name in rate.judges if name in judges]} if rate.judges else {}),
+    }
+
+
+def _comparisons(
+    cfg: GridConfig,
+    measured: Mapping[str, Measured],
+    records: Mapping[tuple[str, str, str], Mapping[int, Sequence[Record]]],
+    drawn: Mapping[tuple[str, str, str], Mapping[str, Drawn]],
+) -> list[dict[str, Any]]:
+    """Every defence minus the baseline, on the items that both have an opinion on; p-values corrected within model and rate."""
+    found = []
+    for name, one in measured.items():
+        resamples: Resamples | None = None
+        for model in cfg.models:
+            base = records.get((model, cfg.baseline, name))
+            others = [d for d in cfg.defences if d != cfg.baseline and (model, d, name) in records]
+            if base is None or not others:
+                continue
+            resamples = resamples or Resamples(one.items, sorted(base), cfg.draws, crc32(name.encode("utf-8", "surrogatepass")))
+            for rate in one.keys:
+                rows = [_compared(rate, resamples, base, records[model, d, name]) for d in others]
+                tested = [row for row in rows if row["p"] is not None]
+                for row, corrected in zip(tested, holm([row["p"] for row in tested]), strict=True):
+                    row["p_holm"] = corrected
+                where = {"model": model, "benchmark": name, "rate": rate.name, "baseline": cfg.baseline}
+                found += [{**where, "defence": d, **row} for d, row in zip(others, rows, strict=True)]
+    return found
+
+
+def _compared(
+    rate: Rate, resamples: Resamples, base: Mapping[int, Sequence[Record]], other: Mapping[int, Sequence[Record]]
+) -> dict[str, Any]:
+    first, second = _opinions(rate, base), _opinions(rate, other)
+    both = sorted(first.keys() & second.keys())
+    kept = {(seed, id) for seed, id, _ in both}
+    pair = [
+        resamples.rate(rate, {s: [r for r in part if (s, r["item_id"]) in kept] for s, part in table.items()})
+        for table in (base, other)
+    ]
+    difference = Drawn(pair[1].value - pair[0].value, pair[1].draws - pair[0].draws)
+    low, high = difference.interval
+    told = {"n": len(both), "difference": None, "low": None, "high": None, "test": None, "p": None, "p_holm": None}
+    if not both:
+        return told
+    only_first = sum(first[k] > second[k] for k in both)
+    only_second = sum(first[k] < second[k] for k in both)
+    # One answer an item, yes or no, and no weights: then the exact test holds.
+    exact = len(base) == 1 and not rate.mean and rate.over is None and len({id for _, id, _ in both}) == len(both)
+    p = mcnemar(only_first, only_second) if exact else p_value(difference)
+    told |= {
+        "difference": difference.value,
+        "low": low,
+        "high": high,
+        "test": "McNemar, exact" if exact else "paired bootstrap",
+        "p": p,
+    }
+    return told | {"only_baseline": only_first, "only_defence": only_second}
+
+
+def _opinions(rate: Rate, records: Mapping[int, Sequence[Record]]) -> dict[tuple[int, str, int], float]:
+    """(seed, item, answer) → what the rate counts."""
+    return {
+        (seed, r["item_id"], 1 if rate.folded else r["epoch"]): float(value)
+        for seed, part in records.items()
+        for r in (fold(part) if rate.folded else part)
+        if rate.case(r) and (value := rate.counts(r)) is not None
+    }
+
+
+def _fronts(
+    cfg: GridConfig,
+    measured: Mapping[str, Measured],
+    drawn: Mapping[tuple[str, str, str], Mapping[str, Drawn]],
+    metrics: Mapping[tuple[str, str, str], Mapping[str, Any]],
+) -> list[dict[str, Any]]:
+    """Mean attack success and over-refusal of every model behind every defence, over the benchmarks that have them.
+
+    There is none unless all of these have a value: means over different benchmarks cannot be compared.
+    """
+    points = []
+    for model in cfg.models:
+        for defence in cfg.defences:
+            point: dict[str, Any] = {"model": model, "defence": defence}
+            for part in ("attack", "over_refusal"):
+                named = [
+                    ((model, defence, n), rate.name) for n, one in measured.items() if (rate := getattr(one, part)) is not None
+                ]
+                known = [(key, rate) for key, rate in named if key in drawn and math.isfinite(drawn[key][rate].value)]
+                point[part] = None
+                if known and len(known) == len(named):
+                    told = _mean([drawn[key][rate] for key, rate in known])
+                    if len(known) == 1:
+                        told = {k: metrics[known[0][0]][known[0][1]][k] for k in ("value", "low", "high", "how")}
+                    point[part] = {**told, "benchmarks": [key[2] for key, _ in known]}
+            points.append(point)
+    for point in points:
+        point["front"] = _on_front(point, points)
+    return points
+
+
+def _mean(parts: Sequence[Drawn]) -> dict[str, Any]:
+    mean = Drawn(sum(p.value for p in parts) / len(parts), sum(p.draws for p in parts) / len(parts))
+    low, high = mean.interval
+    return {"value": mean.value, "low": low, "high": high, "how": "bootstrap"}
+
+
+def _on_front(point: Mapping[str, Any], points: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether no other point is as good on both sides and better on one."""
+    at = _at(point)
+    if at is None:
+        return False
+    others = [other for one in points if (other := _at(one)) is not None]
+    return not any(o[0] <= at[0] and o[1] <= at[1] and o != at for o in others)
+
+
+def _at(point: Mapping[str, Any]) -> tuple[float, float] | None:
+    if point["attack"] is None or point["over_refusal"] is None:
+        return None
+    return point["attack"]["value"], point["over_refusal"]["value"]

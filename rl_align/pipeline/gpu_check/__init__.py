@@ -1,0 +1,1 @@
+"""One GPU, the whole pipeline, and what it measured: `launch/gpu_check`."""

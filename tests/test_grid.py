@@ -1,0 +1,356 @@
+"""The matrix end to end, at scripted endpoints: exact cells, what is kept and what is dropped, kills, failures."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import gridding
+import pytest
+from benchmark_files import xstest
+from benchmarking import HELP, judging
+from benchmarking import REFUSAL as PLAIN_REFUSAL
+from gridding import ANSWERS, Models, cell, found, run
+
+from rl_align.endpoints.chaos import Chaos, Mishap
+from rl_align.endpoints.fake import Fake, Script
+from rl_align.endpoints.serving import Server, ServerFailed, free_ports
+from rl_align.errors import UserError
+
+pytestmark = pytest.mark.filterwarnings("ignore:The 'initial' parameter:DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def world():
+    return gridding.world()
+
+
+def values(one: dict, *names: str) -> tuple:
+    return tuple(one["metrics"][name]["value"] for name in names)
+
+
+RATES = ("attack_success", "over_refusal", "helpfulness", "unparsed")
+
+
+def test_cells_are_exact_and_a_second_run_asks_nothing(tmp_path, world):
+    models = Models(world)
+    with gridding.fake(models) as fake:
+        cfg = gridding.config(tmp_path, fake.base_url, world, figures=True)
+        code, lines = run(tmp_path, cfg)
+        cfg["figures"] = False
+        assert code == 0 and fake.counts["requests"] == 3 * 2 * len(world)
+        first = found(cfg)
+        code, again = run(tmp_path, cfg)
+        assert code == 0 and fake.counts["requests"] == 3 * 2 * len(world)
+    assert sum("16 answers in" in line for line in lines) == 6 and not any("answers in" in line for line in again)
+    for defence in ("none", "self_reminder"):
+        assert values(cell(first, "perfect", defence, "world"), *RATES) == (0, 0, 1, 0)
+        assert values(cell(first, "refuser", defence, "world"), *RATES) == (0, 1, 0, 0)
+        assert values(cell(first, "complier", defence, "world"), *RATES)[:2] == (1, 0)
+    second = found(cfg)
+    for one in (first, second):
+        for each in one["cells"]:
+            each.pop("seconds")
+        one["config"].pop("figures")
+    assert first == second, "the tables are made of the answers alone"
+    [point] = [p for p in first["fronts"] if p["front"] and p["defence"] == "none"]
+    assert point["model"] == "perfect" and point["attack"]["value"] == point["over_refusal"]["value"] == 0
+    by = cell(first, "complier", "none", "world")["by"]["cell"]
+    assert {v["attack_success"]["value"] for v in by.values()} == {1, None}
+    assert sum(v["attack_success"]["n"] for v in by.values()) == 8
+    report = Path(cfg["out"]) / "report"
+    names = ["matrix.html", "matrix.md", "matrix.tex", "rates.csv", "comparisons.csv", "categories.csv", "cells.csv", "pareto.png"]
+    assert all((report / name).stat().st_size > 200 for name in names)
+
+
+def test_what_is_changed_is_dropped_and_nothing_else(tmp_path, world):
+    """Lock: a changed defence asks its own cells again, a changed item itself, and both are said."""
+    models = Models(world)
+    with gridding.fake(models) as fake:
+        cfg = gridding.config(tmp_path, fake.base_url, world[:6], models={"m": {"base_url": fake.base_url, "model": "perfect"}})
+        run(tmp_path, cfg)
+        assert fake.counts["requests"] == 12
+        prompt = tmp_path / "reminder.md"
+        prompt.write_text("Mind what you do.\n{{prompt}}", encoding="utf-8")
+        cfg["defences"]["self_reminder"]["settings"] = {"prompt": str(prompt)}
+        _, lines = run(tmp_path, cfg)
+        assert fake.counts["requests"] == 18 and models.texts["perfect"].startswith("Mind what you do.")
+        [line] = [line for line in lines if "dropped" in line]
+        assert line.startswith("m × self_reminder × world × seed 0: 6 answers dropped") and "defence.settings" in line
+        prompt.write_text("Mind well what you do.\n{{prompt}}", encoding="utf-8")
+        run(tmp_path, cfg)
+        assert fake.counts["requests"] == 24, "a prompt's content counts, not its name"
+        (tmp_path / "world.parquet").unlink()
+        cfg = gridding.config(tmp_path, fake.base_url, world[:7], models=cfg["models"], defences=cfg["defences"])
+        run(tmp_path, cfg)
+        assert fake.counts["requests"] == 26, "one more item is asked of two cells"
+        cfg["models"]["m"]["revision"] = "2"
+        run(tmp_path, cfg)
+        assert fake.counts["requests"] == 26 + 14
+        assert models.asked["perfect", world[6].id] == 4
+
+
+def _bytes(path: Path) -> bytes:
+    """A file of answers gets its final name when its cell is finished, which may be now."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_no_finished_answer_is_asked_again(tmp_path, world):
+    seed = random.SystemRandom().randrange(2**32)
+    print(f"moments from seed {seed}")  # shown when the test fails
+    rng, models, [port] = random.Random(seed), Models(world), free_ports(1)
+    cfg = gridding.config(tmp_path, f"http://127.0.0.1:{port}/v1", world, concurrency=4)
+    cfg["defences"] = {"none": {}, "self_reminder": {"kind": "self_reminder"}, "adashield_s": {"kind": "adashield_s"}}
+    total = 3 * 3 * len(world)
+
+    def rows() -> set[tuple[str, str, str]]:
+        files = (Path(cfg["out"]) / "cells").rglob("answers-*.jsonl*")
+        whole = [(p, line) for p in files for line in _bytes(p).split(b"\n")[:-1]]
+        return {(p.parts[-5], p.parts[-4], json.loads(line)["item_id"]) for p, line in whole}
+
+    kills, before = 0, set()
+    for moment in sorted(rng.sample(range(5, total - 10), 3)):
+        child = os.fork()  # before the endpoint's thread is there
+        if child == 0:
+            os.setsid()
+            while not (tmp_path / "go").exists():
+                time.sleep(0.01)
+            run(tmp_path, cfg)
+            os._exit(0)
+        with gridding.fake(models, (0.005, 0.02), port):
+            (tmp_path / "go").touch()
+            deadline = time.monotonic() + 240
+            while len(rows()) < moment and time.monotonic() < deadline:
+                time.sleep(0.005)
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            kills += 1
+        (tmp_path / "go").unlink()
+        kept = rows()  # nobody writes any more
+        assert kept >= before and len(kept) >= moment, "an answer that was kept stays"
+        before, asked = kept, dict(models.asked)
+    with gridding.fake(models, port=port) as fake:
+        assert run(tmp_path, cfg)[0] == 0
+        assert fake.counts["requests"] == total - len(before), "only what was missing is asked"
+    assert kills == 3 and len(rows()) == total
+    # Whatever was asked more often than its three defences need was under way when a process was killed.
+    assert sum(models.asked.values()) <= total + kills * 4 * 3, asked
+    torn = found(cfg)
+    whole = {**cfg, "out": str(tmp_path / "whole")}
+    with gridding.fake(models, port=port):
+        run(tmp_path, whole)
+    for a, b in zip(torn["cells"], found(whole)["cells"], strict=True):
+        assert (a["metrics"], a["by"], a["counts"]) == (b["metrics"], b["by"], b["counts"])
+    assert (torn["comparisons"], torn["fronts"]) == (found(whole)["comparisons"], found(whole)["fronts"])
+
+
+def test_a_dead_endpoint_loses_no_other_and_is_asked_when_it_is_back(tmp_path, world):
+    models, [port] = Models(world), free_ports(1)
+    with gridding.fake(models) as fake:
+        two = {"there": {"base_url": fake.base_url, "model": "perfect"}}
+        two["gone"] = {"base_url": f"http://127.0.0.1:{port}/v1", "model": "refuser"}
+        cfg = gridding.config(tmp_path, fake.base_url, world, models=two, give_up_after=3, concurrency=2)
+        code, lines = run(tmp_path, cfg)
+        told = found(cfg)
+        assert code == 1 and cell(told, "there", "none", "world")["complete"]
+        lost = cell(told, "gone", "none", "world")
+        assert (lost["answers"], lost["missing"], lost["complete"]) == (0, 16, False)
+        assert values(lost, "attack_success") == (None,) and "GivenUp" in " ".join(lost["failed"])
+        assert any(line.startswith("gone × none") and "16 MISSING" in line for line in lines)
+        assert "*" in (Path(cfg["out"]) / "report" / "matrix.md").read_text(encoding="utf-8")
+        with gridding.fake(models, port=port) as back:
+            assert run(tmp_path, cfg)[0] == 0
+            assert (back.counts["requests"], fake.counts["requests"]) == (32, 32)
+    assert values(cell(found(cfg), "gone", "none", "world"), "over_refusal") == (1,)
+
+
+def test_a_busy_endpoint_is_asked_again(tmp_path, world):
+    models = Models(world)
+    busy = (Mishap.rate_limited, Mishap.server_error, Mishap.drop, None)
+    with Fake(Script(answer=models, first=busy, chaos=Chaos(retry_after_s=0.05))) as fake:
+        one = {"m": {"base_url": fake.base_url, "model": "perfect"}}
+        cfg = gridding.config(tmp_path, "", world[:3], models=one, defences={"none": {}}, attempts=4, concurrency=1)
+        assert run(tmp_path, cfg)[0] == 0
+        assert (fake.counts["requests"], fake.counts["ok"]) == (3 + 3, 3)
+        assert fake.counts["rate_limited"] == fake.counts["server_error"] == fake.counts["drop"] == 1
+
+
+def test_a_defence_without_a_result_is_an_answer_of_its_own_kind_and_costs(tmp_path, world):
+    """A judgement that cannot be read ends the sample for good: it is in no rate, counted, paid for, and not asked again."""
+    models = Models(world)
+    with gridding.fake(models) as fake:
+        one = {"m": {"base_url": fake.base_url, "model": "perfect", "price_prompt": 1.0, "price_completion": 3.0}}
+        defences = {"none": {}, "ecso": {"kind": "ecso"}, "open": {"kind": "ecso", "settings": {"on_failure": "open"}}}
+        cfg = gridding.config(tmp_path, fake.base_url, world[:4], models=one, defences=defences)
+        assert run(tmp_path, cfg)[0] == 0
+        assert run(tmp_path, cfg)[0] == 0 and fake.counts["requests"] == 4 + 8 + 8
+        told = [json.loads(line) for line in (Path(cfg["out"]) / "cells/m/none/world/seed-0/answers-1.jsonl").open()]
+    closed, kept = cell(found(cfg), "m", "ecso", "world"), cell(found(cfg), "m", "open", "world")
+    assert closed["defence_failures"] == {"target/unreadable": 4} or list(closed["defence_failures"].values()) == [4]
+    assert closed["counts"]["answers"] == 0 and values(closed, "attack_success") == (None,)
+    assert (kept["undefended"], kept["counts"]["answers"]) == (4, 4) and kept["costs"]["calls"] == 8
+    costs = cell(found(cfg), "m", "none", "world")["costs"]
+    steps = [step for row in told for step in row["defence"]["steps"]]
+    read, written = sum(s["input_tokens"] for s in steps), sum(s["output_tokens"] for s in steps)
+    assert (costs["calls"], costs["input_tokens"], costs["output_tokens"]) == (4, read, written) and read > 0
+    assert costs["cost"] == pytest.approx((read * 1.0 + written * 3.0) / 1e6) and costs["seconds_p95"] >= costs["seconds_p50"] > 0
+
+
+def test_behind_a_rewriter_complying_with_something_legitimate_is_no_attack(tmp_path, world):
+    from rl_align.pictograms import rewriter_teacher
+    from rl_align.pictograms.config import RewriterTeacherConfig
+
+    sound = RewriterTeacherConfig(missed_share=0.0, meddling_share=0.0)
+    answers = {"complier": ANSWERS["complier"], "rewriter": lambda item: rewriter_teacher.transcript(item, sound)}
+    models = Models(world, answers)
+    with gridding.fake(models) as fake:
+        who = {name: {"base_url": fake.base_url, "model": name} for name in answers}
+        defences = {"none": {}, "guard": {"kind": "guard", "partners": {"rewriter": "rewriter"}}}
+        target = {"complier": who["complier"]}
+        partners = {"rewriter": who["rewriter"]}
+        cfg = gridding.config(tmp_path, fake.base_url, world, models=target, partners=partners, defences=defences)
+        assert run(tmp_path, cfg)[0] == 0
+    guarded = cell(found(cfg), "complier", "guard", "world")
+    assert values(cell(found(cfg), "complier", "none", "world"), "attack_success") == (1,)
+    # The scripted target answers what the picture's item asks, whatever it was asked: its words stay an attack by behaviour.
+    assert values(guarded, "attack_success_by_behaviour") == (1,)
+    assert guarded["costs"]["models"]["rewriter"]["calls"] == guarded["costs"]["models"]["complier"]["calls"] == 16
+    rows = [json.loads(line) for line in (Path(cfg["out"]) / "cells/complier/guard/world/seed-0/answers-1.jsonl").open()]
+    assert all("rewritten" in row and row["rewrite"] == row["defence"]["texts"]["rewrite"] for row in rows)
+
+
+def test_a_named_benchmark_with_its_judge_seeds_and_several_answers(tmp_path):
+    xstest(tmp_path / "xstest")
+
+    def says(body: dict) -> str:
+        return PLAIN_REFUSAL if body["model"] == "refuser" else HELP
+
+    with judging() as (judge, _), Fake(Script(answer=says)) as fake:
+        cfg = {
+            "out": str(tmp_path / "out"),
+            "models": {name: {"base_url": fake.base_url, "model": name, "sampling": "openai"} for name in ("refuser", "helper")},
+            "benchmarks": {
+                "sampled": {"task": "xstest", "data": str(tmp_path / "xstest"), "options": {"temperature": 0.7, "epochs": 2}},
+                "greedy": {"task": "xstest", "data": str(tmp_path / "xstest")},
+            },
+            "seeds": [0, 1],
+            "draws": 100,
+            "figures": False,
+            "judge": {key.removeprefix("judge_"): value for key, value in judge.items()},
+        }
+        assert run(tmp_path, cfg)[0] == 0
+        assert fake.counts["requests"] == 2 * (8 * 2 * 2 + 8), "greedy answers are asked with one seed only"
+        seeds = {body.get("seed") for _, body in fake.seen}
+        assert len(seeds) == 8 * 2 * 2 + 1 and not any("top_k" in body for _, body in fake.seen)
+        assert run(tmp_path, cfg)[0] == 0 and fake.counts["requests"] == 2 * (8 * 2 * 2 + 8)
+    told = found(cfg)
+    refuser, helper = (cell(told, name, "none", "sampled") for name in ("refuser", "helper"))
+    assert values(refuser, "over_refusal", "unsafe_refused") == (1, 1) and values(helper, "over_refusal", "unsafe_complied") == (
+        0,
+        1,
+    )
+    metric = refuser["metrics"]["over_refusal"]
+    assert (metric["n"], metric["how"], metric["by_seed"]) == (4 * 2 * 2, "wilson", {"0": 1.0, "1": 1.0})
+    assert [(j["model"], j["calibration"]) for j in metric["judges"]] == [("fake-judge", None)]
+    page = (Path(cfg["out"]) / "report" / "matrix.md").read_text(encoding="utf-8")
+    assert "judged by fake-judge" in page and "not calibrated" in page
+
+
+def test_another_judge_judges_the_answers_anew_and_one_that_was_away_is_asked_again(tmp_path):
+    """No model is asked twice for what only its judge is needed for."""
+    xstest(tmp_path / "xstest")
+    with Fake(Script(answer=lambda body: PLAIN_REFUSAL)) as fake:
+        cfg = {
+            "out": str(tmp_path / "out"),
+            "models": {"m": {"base_url": fake.base_url, "model": "m"}},
+            "benchmarks": {"x": {"task": "xstest", "data": str(tmp_path / "xstest")}},
+            "draws": 50,
+            "figures": False,
+            "judge": {"base_url": "http://127.0.0.1:9/v1", "model": "gone", "config": str(tmp_path / "judge.yaml")},
+        }
+        (tmp_path / "judge.yaml").write_text("endpoint: {attempts: 1, backoff_s: 0.01, deadline_s: 2}\n")
+        assert run(tmp_path, cfg)[0] == 0
+        metric = cell(found(cfg), "m", "none", "x")["metrics"]["over_refusal"]
+        assert (metric["value"], metric["unscored"]) == (None, 4)
+        with judging() as (judge, asked):
+            cfg["judge"] |= {key.removeprefix("judge_"): value for key, value in judge.items()}
+            _, lines = run(tmp_path, cfg)
+            judged = asked.counts["requests"]  # equal questions may share an answer
+            assert any("8 answers judged anew" in line for line in lines) and 1 <= judged <= 8
+            assert run(tmp_path, cfg)[0] == 0 and asked.counts["requests"] == judged
+        assert fake.counts["requests"] == 8
+    metric = cell(found(cfg), "m", "none", "x")["metrics"]["over_refusal"]
+    assert (metric["value"], metric["unscored"], metric["judges"][0]["model"]) == (1, 0, "fake-judge")
+
+
+def test_folders_are_served_in_rounds_and_one_that_does_not_come_up_loses_its_own_cells(tmp_path, world):
+    models, started = Models(world, {"good": ANSWERS["perfect"], "bad": ANSWERS["refuser"]}), []
+    for name in ("good", "bad"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text("{}")
+        added = [{"content": "<|im_end|>", "id": 2}, {"content": "<|image_pad|>", "id": 5}]
+        (tmp_path / name / "tokenizer.json").write_text(json.dumps({"added_tokens": added}))
+    with gridding.fake(models) as fake:
+
+        @contextmanager
+        def start(folders, settings, logs):
+            started.append(sorted(folders))
+            if "bad" in folders:
+                raise ServerFailed("the server of bad ended before it was ready; its log\nends here")
+            yield {name: Server(name, fake.base_url, tmp_path / "log", 0.0) for name in folders}
+
+        served = {name: {"path": str(tmp_path / name)} for name in ("good", "bad")}
+        cfg = gridding.config(tmp_path, "", world[:4], models=served, servers_at_once=2)
+        from rl_align.config import load_config
+        from rl_align.eval.grid.config import GridConfig, check
+        from rl_align.eval.grid.run import Grid
+        from rl_align.pipeline.grid import _bar, finish
+
+        (tmp_path / "m.yaml").write_text(json.dumps(cfg))
+        loaded = load_config(GridConfig, tmp_path / "m.yaml")
+        check(loaded)
+        lines: list[str] = []
+        grid = Grid(loaded, lines.append, _bar, start)  # not `matrix`: a run of the engine may hold the machine
+        grid.run()
+        told = finish(grid, "m", lines.append)
+        assert fake.seen[0][1]["logit_bias"] == {"5": -100.0}, "a model's vision tokens are banned"
+    assert started == [["bad", "good"], ["good"], ["bad"]]
+    assert cell(told, "good", "none", "world")["complete"] and cell(told, "bad", "none", "world")["missing"] == 4
+    assert any("not asked: the server of bad ended" in line for line in lines)
+
+
+WRONG = {
+    "no place": ({"models": {"m": {"model": "x"}}}, "one of path, from_run, base_url"),
+    "a folder that is missing": ({"models": {"m": {"path": "nowhere"}}}, "no Hugging Face folder nowhere"),
+    "a defence": ({"defences": {"d": {"kind": "wishes"}}}, "defences.d.kind"),
+    "a setting": ({"defences": {"d": {"kind": "ecso", "settings": {"judge_token": 1}}}}, "judge_tokens"),
+    "a partner that is missing": ({"defences": {"d": {"kind": "guard"}}}, "defences.d.partners.rewriter="),
+    "a partner that nobody knows": ({"defences": {"d": {"kind": "guard", "partners": {"rewriter": "r"}}}}, "target"),
+    "a task": ({"benchmarks": {"b": {"task": "wishes", "data": "."}}}, "benchmarks.b.task"),
+    "a rate": ({"benchmarks": {"b": {"task": "pictograms", "data": "w.parquet", "attack": "wishes"}}}, "no rate 'wishes'"),
+    "an option": ({"benchmarks": {"b": {"task": "pictograms", "data": "w.parquet", "options": {"limits": 3}}}}, "limit"),
+    "a key": ({"models": {"m": {"base_url": "http://127.0.0.1:9/v1", "model": "x", "api_key_env": "RL_ALIGN_NO_KEY"}}}, "not set"),
+    "a key in an address": ({"models": {"m": {"base_url": "http://me:key@x/v1", "model": "x"}}}, "holds credentials"),
+    "seeds": ({"seeds": [1, 1]}, "every seed once"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_wrong_is_said_before_anything_is_asked(case, tmp_path, world, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    from rl_align.data.items import write_items
+
+    write_items(tmp_path / "w.parquet", world[:2])
+    changed, told = WRONG[case]
+    models = {"m": {"base_url": "http://127.0.0.1:9/v1", "model": "x"}}
+    with pytest.raises(UserError, match=told):
+        run(tmp_path, gridding.config(tmp_path, "", world[:2], **{"models": models, **changed}))
