@@ -94,7 +94,7 @@ _TURNED = (
 )
 
 _MAY = (
-    rf"(?:(?:'m| am|'ve| have|'ll| will|'d| would| must| need to| have to| want to)(?: going to| about to| had to)?)?"
+    rf"(?:(?:'m| am|'ve| have|'ll| will|'d| would| must| need to| have to)(?: going to| about to| had to)?)?"
     rf"(?: {LY}| also| just| now| simply){{0,2}}"
 )
 
