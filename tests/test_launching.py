@@ -23,6 +23,7 @@ import yaml
 from conftest import ROOT
 from launching import PATIENCE_S, STAND_IN, Job
 
+from rl_align.cli import main
 from rl_align.errors import UserError
 from rl_align.launch import plan, ray_jobs, ready, record, slurm
 from rl_align.launch.config import JobConfig, RayStart, load_job
@@ -427,11 +428,11 @@ def test_a_command_that_cannot_be_run_is_an_attempt_that_failed(tmp_path):
         (["cancel", "{folder}/job"], "has ended already"),
     ],
 )
-def test_questions_without_an_answer_are_one_line(arguments, part, tmp_path):
+def test_questions_without_an_answer_are_one_line(arguments, part, tmp_path, capsys):
     record.write(record.Submitted("local", "1-1", str(tmp_path / "job")))
-    job = Job(tmp_path, "local")
-    done = job.run("launch", *(argument.format(folder=tmp_path) for argument in arguments))
-    assert done.returncode == 2 and done.stderr.count("\n") == 1 and part in done.stderr
+    assert main(["launch", *(argument.format(folder=tmp_path) for argument in arguments)]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and part in error
 
 
 def test_a_damaged_record_is_named(tmp_path):

@@ -91,25 +91,28 @@ def test_warned_before_the_limit_it_saves_its_step_and_continues(job, tmp_path):
     assert "step 6" in job.ask("logs", "--attempt", "2")
 
 
-def test_requeued_and_preempted_it_continues_where_it_was(job, tmp_path):
-    """`scontrol requeue`, and a job of a partition that goes first: both signal every process of the job."""
+def test_requeued_it_continues_where_it_was(job, tmp_path):
+    """`scontrol requeue` signals every process of the job."""
     job.launch("hold_at=3")
     job.until(lambda: job.steps() == 2, LIMIT_S)
     scontrol("requeue", job.id)
     starts_again(job)
-    job.until(lambda: job.steps() >= 4 or job.result(2), LIMIT_S)
     assert ended(job) == "completed", job.everything()
     job.assert_as_if_never_stopped(tmp_path / "whole", steps=6)
     assert "ended by the scheduler" in job.result(1)["reason"]
 
-    other = Job(tmp_path / "other", "slurm", ["job.options=[--nodelist=n1]", "job.cpus_per_node=1", "job.exclusive=true"])
-    other.launch("hold_at=3")
-    other.until(lambda: other.steps() == 2, LIMIT_S)
+
+def test_preempted_it_saves_its_step_and_continues(job, tmp_path):
+    """A job of a partition that goes first; this SLURM then gives the notice (`preempt_send_user_signal`), and time."""
+    job.launch("hold_at=3", "job.options=[--nodelist=n1]", "job.exclusive=true")
+    job.until(lambda: job.steps() == 2, LIMIT_S)
     urgent = ["sbatch", "--parsable", "--partition=urgent", "--nodelist=n1", "--exclusive", "--output=/dev/null", "--wrap=true"]
     subprocess.run(urgent, check=True, capture_output=True)
-    starts_again(other)
-    assert ended(other) == "completed", other.everything()
-    other.assert_as_if_never_stopped(tmp_path / "whole again", steps=6)
+    job.until(lambda: job.result(1), LIMIT_S)
+    assert job.result(1)["reason"] == "stopped, as asked", job.everything()
+    starts_again(job)
+    assert ended(job) == "completed", job.everything()
+    job.assert_as_if_never_stopped(tmp_path / "whole", steps=6)
 
 
 def test_a_job_that_is_killed_costs_the_steps_since_the_last_checkpoint(job, slurm, tmp_path):

@@ -73,8 +73,9 @@ SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,sched_interval=1
 GresTypes=gpu
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
+SlurmctldParameters=preempt_send_user_signal
 $(printf '%s\n' "${nodes[@]}")
-PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1 GraceTime=60
 PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=9
 CONF
 }
@@ -92,8 +93,10 @@ daemons() {
   for ((n = 1; n <= NODES; n++)); do
     slurmd -D -N "n$n" -f "$FOLDER/slurm.conf" >>"$FOLDER/daemons.log" 2>&1 &
   done
-  wait
+  wait -n # whichever ends first, none can go on
 }
+
+last_words() { { grep -iE 'fatal|error' "$FOLDER/daemons.log" || cat "$FOLDER/daemons.log"; } | tail -n 1; }
 
 start() {
   local deadline=$((SECONDS + 60)) namespace=()
@@ -107,8 +110,8 @@ start() {
   echo $! >"$FOLDER/pid"
   export SLURM_CONF=$FOLDER/slurm.conf
   until [ "$(sinfo --noheader --Node --partition main --format %T 2>/dev/null | grep -c '^idle$')" = "$NODES" ]; do
-    kill -0 "$(cat "$FOLDER/pid")" 2>/dev/null || fail "the daemons ended: $(tail -n 1 "$FOLDER/daemons.log")"
-    ((SECONDS < deadline)) || fail "not every node is idle after 60 s: $(tail -n 1 "$FOLDER/slurmctld.log")"
+    kill -0 "$(cat "$FOLDER/pid")" 2>/dev/null || fail "a daemon ended: $(last_words)"
+    ((SECONDS < deadline)) || fail "not every node is idle after 60 s: $(last_words)"
     sleep 0.2
   done
 }
