@@ -71,6 +71,14 @@ def test_extras_markers_and_what_is_left_out():
     assert set(g.make_plan(["verl[fsdp]"], offers).missing) == {"flash-attn"}
 
 
+@pytest.mark.parametrize(("there", "found"), [("2.8.3+cu130torch2.11", True), ("2.7.0", False), (None, False)])
+def test_a_flash_attn_that_somebody_built_is_taken_when_it_fits(there, found):
+    offers = {"verl": [offer("0.9.1", "flash-attn==2.8.3; extra == 'fsdp'")]}
+    offers |= {"flash-attn": [offer(there, file="f")]} if there else {}
+    plan = g.with_what_is_left_out(["verl[fsdp]"], offers, frozenset({"flash-attn"}))
+    assert not plan.missing and ("flash-attn" in plan.taken) is found
+
+
 def test_a_circle_of_requirements_ends():
     offers = {"a": [offer("1", "b")], "b": [offer("2", "a>=2")]}
     assert g.make_plan(["a"], offers).missing == {"a": ">=2"}

@@ -173,6 +173,12 @@ def left_out(path: Path = REQUIREMENTS / "overrides-gpu.txt") -> frozenset[str]:
     return frozenset(canonicalize_name(r.name) for r in found if r.marker is not None and not _applies(r, ""))
 
 
+def with_what_is_left_out(asked: Sequence[str], offers: Mapping[str, Sequence[Offer]], left: frozenset[str]) -> Plan:
+    """The plan with those of `left` that can be had in a version that fits: a flash-attn that somebody built is welcome."""
+    plan = make_plan(asked, offers, frozenset(left - offers.keys()))
+    return make_plan(asked, offers, left) if left & plan.missing.keys() else plan
+
+
 def describe(plan: Plan, listed: Sequence[Wheel], there: Collection[str] = ()) -> list[str]:
     """Lines for a person; `there` are the names of all that is installed."""
     sizes = {canonicalize_name(wheel.name): wheel for wheel in listed}
@@ -199,7 +205,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", nargs="?", type=Path)
     arguments = parser.parse_args(argv)
     asked, listed = read_list()
-    plan = make_plan(asked, gather(arguments.folder, listed), left_out())
+    plan = with_what_is_left_out(asked, gather(arguments.folder, listed), left_out())
     if arguments.action == "plan":
         print("\n".join(describe(plan, listed, installed())))
         return 0
