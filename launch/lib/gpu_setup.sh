@@ -60,6 +60,9 @@ install_wheels() {
 # set_up_gpu INTERPRETER FOLDER
 set_up_gpu() {
   local free_gb missing
+  # Triton compiles its launchers with it.
+  command -v "${CC:-cc}" >/dev/null 2>&1 || command -v gcc >/dev/null 2>&1 || command -v clang >/dev/null 2>&1 ||
+    fail "no C compiler was found" "install gcc or clang (on Debian: apt-get install gcc), or name one with CC=..."
   free_gb=$(($(df -Pk "$ROOT" | awk 'NR == 2 { print $4 }') / 1048576))
   if ((free_gb < GPU_NEEDED_GB)); then
     fail "only $free_gb GB are free in $ROOT" "free at least $GPU_NEEDED_GB GB, or move the checkout to a larger disk"
