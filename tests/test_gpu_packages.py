@@ -90,6 +90,13 @@ def test_wheels_of_other_machines_are_passed_over(tmp_path):
     assert [(name, o.requires) for name, o in g.in_folder(tmp_path)] == [("here", ("other>=2; extra == 'x'",))]
 
 
+@pytest.mark.parametrize("name", ["odd.whl", "torn-1.0-py3-none-any.whl"])
+def test_a_file_that_is_no_wheel_is_named(tmp_path, name):
+    (tmp_path / name).write_bytes(b"PK")
+    with pytest.raises(SystemExit, match=f"{name} is no wheel"):
+        list(g.in_folder(tmp_path))
+
+
 def test_the_listed_version_is_preferred_to_the_newest_of_the_folder(tmp_path):
     for version in ("1.0", "2.0", "3.0"):
         wheel(tmp_path, "notthere", version)

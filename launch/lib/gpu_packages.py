@@ -25,13 +25,13 @@ try:
     from packaging.markers import default_environment
     from packaging.requirements import Requirement
     from packaging.tags import sys_tags
-    from packaging.utils import canonicalize_name, parse_wheel_filename
+    from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
     from packaging.version import InvalidVersion, Version
 except ModuleNotFoundError:
     from pip._vendor.packaging.markers import default_environment
     from pip._vendor.packaging.requirements import Requirement
     from pip._vendor.packaging.tags import sys_tags
-    from pip._vendor.packaging.utils import canonicalize_name, parse_wheel_filename
+    from pip._vendor.packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
     from pip._vendor.packaging.version import InvalidVersion, Version
 
 
@@ -139,12 +139,16 @@ def installed() -> dict[str, list[Offer]]:
 
 
 def in_folder(folder: Path) -> Iterator[tuple[str, Offer]]:
-    """The wheels of a folder that this interpreter takes."""
+    """The wheels of a folder that this interpreter takes. Raises SystemExit for a file that is no wheel."""
     tags = frozenset(sys_tags())
     for path in sorted(folder.glob("*.whl")):
-        name, version, _, its = parse_wheel_filename(path.name)
-        if tags & its:
-            yield canonicalize_name(name), Offer(version, _requires(path), path)
+        try:
+            name, version, _, its = parse_wheel_filename(path.name)
+            offer = Offer(version, _requires(path), path) if tags & its else None
+        except (InvalidWheelFilename, zipfile.BadZipFile, StopIteration) as error:
+            sys.exit(f"{path} is no wheel ({type(error).__name__}); remove it or bring it again")
+        if offer is not None:
+            yield canonicalize_name(name), offer
 
 
 def _requires(wheel: Path) -> tuple[str, ...]:

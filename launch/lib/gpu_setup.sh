@@ -48,7 +48,7 @@ PYTHON
 # install_wheels FOLDER: what is missing or does not fit, from the folder alone.
 install_wheels() {
   local files
-  files=$("$GPU_PY" "$ROOT/launch/lib/gpu_packages.py" files "$1") || return
+  files=$("$GPU_PY" "$ROOT/launch/lib/gpu_packages.py" files ${1:+"$1"}) || return
   if [ -z "$files" ]; then
     echo "everything is installed"
     return
@@ -72,8 +72,8 @@ set_up_gpu() {
   "$GPU_PY" -m pip --version >/dev/null 2>&1 || fail "$1 has no pip" "install it (on Debian: apt-get install python3-pip)"
   step "Installing what is missing${2:+ from $2}"
   if ! quietly install_wheels "$2"; then
-    missing=$(grep -E 'packages are neither installed nor in the folder' "$LOG" | tail -n 1 || true)
-    if [ -n "$missing" ]; then fail "$missing" "put their wheels into a folder and give it as WHEELS=...; launch/requirements/wheels-gpu.md lists them"; fi
+    missing=$(grep -E 'packages are neither installed nor in the folder| is no wheel ' "$LOG" | tail -n 1 || true)
+    if [ -n "$missing" ]; then fail "$missing" "WHEELS=... names the folder; launch/requirements/wheels-gpu.md lists what belongs into it"; fi
     fail "installing failed" "read the end of the log"
   fi
 }
