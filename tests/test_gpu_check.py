@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -31,7 +32,7 @@ from rl_align.pipeline.gpu_check.command_lines import FLOAT32_SETTINGS, Commands
 from rl_align.pipeline.gpu_check.flops import Shapes, patches, update_flops
 from rl_align.pipeline.gpu_check.machine import GPU, MemoryWatch, find_gpu
 from rl_align.pipeline.gpu_check.plan import FLOAT32, PLAIN, PROBE, SMALL, Plan, Step, allowance_s, make_plan
-from rl_align.pipeline.gpu_check.run import Check
+from rl_align.pipeline.gpu_check.run import GPUCheck
 from rl_align.pipeline.run import Run
 
 KINDS = {"small": {}, "big": {"big": True}, "cpu": {"cpu": True}}
@@ -64,7 +65,7 @@ class Bench:
         self.calls_file.write_text("")
         arguments = {"gpu": H100, "grace_s": 0.3, "began": time.time(), **options}
         plan = plan or make_plan(ROOT)
-        Check(plan, self.folder, minutes=minutes, python=STAND_IN, say=self.lines.append, **arguments).run()
+        GPUCheck(plan, self.folder, minutes=minutes, python=STAND_IN, say=self.lines.append, **arguments).run()
         return self.record
 
     @property
@@ -241,7 +242,7 @@ run.SAVE_S = 0.05
 gpu = GPU("NVIDIA H100", 80000, 3, "580")
 plan = make_plan(Path({root!r}))
 plan = replace(plan, steps=tuple(replace(step, needs=()) for step in plan.steps if step.name in {names!r}))
-run.Check(plan, Path({folder!r}), minutes=10, began=time.time(), gpu=gpu, python={python!r}, grace_s=0.3).run()
+run.GPUCheck(plan, Path({folder!r}), minutes=10, began=time.time(), gpu=gpu, python={python!r}, grace_s=0.3).run()
 """
 
 
@@ -443,6 +444,17 @@ def test_a_dry_run_needs_the_standard_library_only_and_starts_nothing(tmp_path, 
     shares = [float(line.split(" min")[0].split()[-1]) for line in done.stdout.splitlines() if " min " in line]
     assert sum(shares) == pytest.approx(20 if "--minutes" in options else plan.minutes, abs=1)
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.gpu
+def test_the_whole_check_on_this_machines_gpu(tmp_path):
+    if not shutil.which("nvidia-smi"):
+        pytest.skip("needs an NVIDIA GPU")
+    command = [sys.executable, "-m", "rl_align.cli", "gpu-check", "--folder", str(tmp_path / "check")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=3600)
+    record = json.loads((tmp_path / "check" / "gpu_check.json").read_bytes())
+    assert record["complete"], (record["not_reached"], done.stdout[-3000:])
+    assert "fail" not in verdicts(record).values(), record["checks"]
 
 
 @pytest.mark.slow

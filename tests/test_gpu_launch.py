@@ -50,6 +50,7 @@ class Machine:
             (self.path / tool).symlink_to(shutil.which(tool) or tool)
         self.put("python3", PYTHON)
         self.put("nvidia-smi", GPU)
+        self.put("cc", "#!/bin/bash\n")
 
     def put(self, name: str, text: str) -> None:
         (self.path / name).unlink(missing_ok=True)
@@ -165,6 +166,11 @@ def test_what_is_missing_is_named(machine):
 def test_a_failed_installation_and_a_failed_environment_are_told(machine):
     assert_one_line(machine.run(FAKE_NO_VENV="1"), 1, "making .venv-gpu failed", ".logs/gpu_check-")
     assert_one_line(machine.run(FAKE_FILES="a.whl\\n", FAKE_PIP="1"), 1, "installing failed")
+
+
+def test_no_compiler(machine):
+    (machine.path / "cc").unlink()
+    assert_one_line(machine.run(), 1, "no C compiler was found", "apt-get install gcc")
 
 
 def test_no_space(machine):

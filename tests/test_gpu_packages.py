@@ -71,6 +71,14 @@ def test_extras_markers_and_what_is_left_out():
     assert set(g.make_plan(["verl[fsdp]"], offers).missing) == {"flash-attn"}
 
 
+@pytest.mark.parametrize(("there", "found"), [("2.8.3+cu130torch2.11", True), ("2.7.0", False), (None, False)])
+def test_a_flash_attn_that_somebody_built_is_taken_when_it_fits(there, found):
+    offers = {"verl": [offer("0.9.1", "flash-attn==2.8.3; extra == 'fsdp'")]}
+    offers |= {"flash-attn": [offer(there, file="f")]} if there else {}
+    plan = g.with_what_is_left_out(["verl[fsdp]"], offers, frozenset({"flash-attn"}))
+    assert not plan.missing and ("flash-attn" in plan.taken) is found
+
+
 def test_a_circle_of_requirements_ends():
     offers = {"a": [offer("1", "b")], "b": [offer("2", "a>=2")]}
     assert g.make_plan(["a"], offers).missing == {"a": ">=2"}
@@ -80,6 +88,13 @@ def test_wheels_of_other_machines_are_passed_over(tmp_path):
     wheel(tmp_path, "here", "1.0", "other>=2; extra == 'x'")
     wheel(tmp_path, "elsewhere", "1.0", tag="cp27-cp27m-win32")
     assert [(name, o.requires) for name, o in g.in_folder(tmp_path)] == [("here", ("other>=2; extra == 'x'",))]
+
+
+@pytest.mark.parametrize("name", ["odd.whl", "torn-1.0-py3-none-any.whl"])
+def test_a_file_that_is_no_wheel_is_named(tmp_path, name):
+    (tmp_path / name).write_bytes(b"PK")
+    with pytest.raises(SystemExit, match=f"{name} is no wheel"):
+        list(g.in_folder(tmp_path))
 
 
 def test_the_listed_version_is_preferred_to_the_newest_of_the_folder(tmp_path):

@@ -25,13 +25,13 @@ try:
     from packaging.markers import default_environment
     from packaging.requirements import Requirement
     from packaging.tags import sys_tags
-    from packaging.utils import canonicalize_name, parse_wheel_filename
+    from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
     from packaging.version import InvalidVersion, Version
 except ModuleNotFoundError:
     from pip._vendor.packaging.markers import default_environment
     from pip._vendor.packaging.requirements import Requirement
     from pip._vendor.packaging.tags import sys_tags
-    from pip._vendor.packaging.utils import canonicalize_name, parse_wheel_filename
+    from pip._vendor.packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
     from pip._vendor.packaging.version import InvalidVersion, Version
 
 
@@ -139,12 +139,16 @@ def installed() -> dict[str, list[Offer]]:
 
 
 def in_folder(folder: Path) -> Iterator[tuple[str, Offer]]:
-    """The wheels of a folder that this interpreter takes."""
+    """The wheels of a folder that this interpreter takes. Raises SystemExit for a file that is no wheel."""
     tags = frozenset(sys_tags())
     for path in sorted(folder.glob("*.whl")):
-        name, version, _, its = parse_wheel_filename(path.name)
-        if tags & its:
-            yield canonicalize_name(name), Offer(version, _requires(path), path)
+        try:
+            name, version, _, its = parse_wheel_filename(path.name)
+            offer = Offer(version, _requires(path), path) if tags & its else None
+        except (InvalidWheelFilename, zipfile.BadZipFile, StopIteration) as error:
+            sys.exit(f"{path} is no wheel ({type(error).__name__}); remove it or bring it again")
+        if offer is not None:
+            yield canonicalize_name(name), offer
 
 
 def _requires(wheel: Path) -> tuple[str, ...]:
@@ -173,6 +177,12 @@ def left_out(path: Path = REQUIREMENTS / "overrides-gpu.txt") -> frozenset[str]:
     return frozenset(canonicalize_name(r.name) for r in found if r.marker is not None and not _applies(r, ""))
 
 
+def with_what_is_left_out(asked: Sequence[str], offers: Mapping[str, Sequence[Offer]], left: frozenset[str]) -> Plan:
+    """The plan with those of `left` that can be had in a version that fits: a flash-attn that somebody built is welcome."""
+    plan = make_plan(asked, offers, frozenset(left - offers.keys()))
+    return make_plan(asked, offers, left) if left & plan.missing.keys() else plan
+
+
 def describe(plan: Plan, listed: Sequence[Wheel], there: Collection[str] = ()) -> list[str]:
     """Lines for a person; `there` are the names of all that is installed."""
     sizes = {canonicalize_name(wheel.name): wheel for wheel in listed}
@@ -199,7 +209,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", nargs="?", type=Path)
     arguments = parser.parse_args(argv)
     asked, listed = read_list()
-    plan = make_plan(asked, gather(arguments.folder, listed), left_out())
+    plan = with_what_is_left_out(asked, gather(arguments.folder, listed), left_out())
     if arguments.action == "plan":
         print("\n".join(describe(plan, listed, installed())))
         return 0

@@ -48,7 +48,7 @@ PYTHON
 # install_wheels FOLDER: what is missing or does not fit, from the folder alone.
 install_wheels() {
   local files
-  files=$("$GPU_PY" "$ROOT/launch/lib/gpu_packages.py" files "$1") || return
+  files=$("$GPU_PY" "$ROOT/launch/lib/gpu_packages.py" files ${1:+"$1"}) || return
   if [ -z "$files" ]; then
     echo "everything is installed"
     return
@@ -60,6 +60,9 @@ install_wheels() {
 # set_up_gpu INTERPRETER FOLDER
 set_up_gpu() {
   local free_gb missing
+  # Triton compiles its launchers with it.
+  command -v "${CC:-cc}" >/dev/null 2>&1 || command -v gcc >/dev/null 2>&1 || command -v clang >/dev/null 2>&1 ||
+    fail "no C compiler was found" "install gcc or clang (on Debian: apt-get install gcc), or name one with CC=..."
   free_gb=$(($(df -Pk "$ROOT" | awk 'NR == 2 { print $4 }') / 1048576))
   if ((free_gb < GPU_NEEDED_GB)); then
     fail "only $free_gb GB are free in $ROOT" "free at least $GPU_NEEDED_GB GB, or move the checkout to a larger disk"
@@ -69,8 +72,8 @@ set_up_gpu() {
   "$GPU_PY" -m pip --version >/dev/null 2>&1 || fail "$1 has no pip" "install it (on Debian: apt-get install python3-pip)"
   step "Installing what is missing${2:+ from $2}"
   if ! quietly install_wheels "$2"; then
-    missing=$(grep -E 'packages are neither installed nor in the folder' "$LOG" | tail -n 1 || true)
-    if [ -n "$missing" ]; then fail "$missing" "put their wheels into a folder and give it as WHEELS=...; launch/requirements/wheels-gpu.md lists them"; fi
+    missing=$(grep -E 'packages are neither installed nor in the folder| is no wheel ' "$LOG" | tail -n 1 || true)
+    if [ -n "$missing" ]; then fail "$missing" "WHEELS=... names the folder; launch/requirements/wheels-gpu.md lists what belongs into it"; fi
     fail "installing failed" "read the end of the log"
   fi
 }

@@ -128,7 +128,8 @@ def listing(asked: Sequence[str], wheels: Sequence[Wheel], python: str) -> str:
     """The whole of wheels-gpu.txt."""
     head = [
         f"# Wheels of {' and '.join(EXTRAS)}: Python {python}, Linux x86_64, glibc 2.35. Made by launch/lib/wheels.py.",
-        "# flash-attn is not among them: it builds against the installed torch, and where it is missing attention is torch's own.",
+        "# flash-attn is not among them: it builds against the installed torch. A wheel of it in the folder is taken; without one",
+        "# attention is torch's own.",
     ]
     return "\n".join([*head, *(f"{ASKED}{line}" for line in asked), *(wheel.line() for wheel in wheels)]) + "\n"
 

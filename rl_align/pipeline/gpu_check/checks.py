@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from rl_align.pipeline.gpu_check.measure import FEWEST_STEPS
 
 PASS, FAIL, REPORTED, NOT_REACHED = "pass", "fail", "reported", "not reached"
 GENERATION, MFU, SYNC, CORRELATION = 0.80, 0.35, 0.03, 0.995
+SIGNS = {"≥": operator.ge, ">": operator.gt, "<": operator.lt}
 #: Standard errors that an improvement has to stand above nothing.
 SIGMAS = 2.0
 
@@ -44,16 +46,18 @@ def judge(record: Mapping[str, Any], steps: Sequence[str]) -> list[dict[str, Any
     states = {name: record["steps"].get(name, {}).get("state", NOT_REACHED) for name in steps}
     found = [_stages(states)]
     ratio = record["generation"].get("ratio")
-    found.append(_at_least("generation beside plain vLLM", ratio, GENERATION, big, _missing(states, "grpo", "plain_vllm")))
+    found.append(_against("generation beside plain vLLM", ratio, "≥", GENERATION, big, _missing(states, "grpo", "plain_vllm")))
     update = record["update"] or {}
     unknown = "the peak of this GPU is not known" if update and update["mfu"] is None else _missing(states, "grpo")
-    found.append(_at_least("MFU of the update", update.get("mfu"), MFU, big, unknown))
-    found.append(_below("weight sync, share of a step", record["weight_sync"].get("share"), SYNC, big, _missing(states, "grpo")))
-    for kind, stage in (("bfloat16", "grpo"), ("float32", "float32")):
-        if stage in states:
-            lowest = (record["correlation"].get(kind) or {}).get("lowest")
-            name = f"rollout/trainer probability correlation, {kind}"
-            found.append(_above(name, lowest, CORRELATION, kind == "bfloat16", _missing(states, stage)))
+    found.append(_against("MFU of the update", update.get("mfu"), "≥", MFU, big, unknown))
+    share = record["weight_sync"].get("share")
+    found.append(_against("weight sync, share of a step", share, "<", SYNC, big, _missing(states, "grpo")))
+    half, whole = ((record["correlation"].get(kind) or {}).get("lowest") for kind in ("bfloat16", "float32"))
+    name = "rollout/trainer probability correlation"
+    found.append(_against(f"{name}, bfloat16", half, ">", CORRELATION, True, _missing(states, "grpo")))
+    if "float32" in states:
+        verdict = NOT_REACHED if whole is None else REPORTED
+        found.append(Check(f"{name}, float32", verdict, whole, "", _missing(states, "float32") if whole is None else ""))
     for stage, who in (("grpo", "responder"), ("rewriter_grpo", "rewriter")):
         found.append(_improves(f"GRPO improves the {who}", record["curves"].get(f"{stage}_change"), states.get(stage, NOT_REACHED)))
     return [asdict(check) for check in found]
@@ -74,24 +78,13 @@ def _missing(states: Mapping[str, str], *names: str) -> str:
     return ", ".join(late) or "nothing to measure in its files"
 
 
-def _at_least(name: str, value: float | None, bar: float, counts: bool, missing: str) -> Check:
-    return _judged(name, value, value is not None and value >= bar, f"≥ {bar:g}", counts, missing)
-
-
-def _above(name: str, value: float | None, bar: float, counts: bool, missing: str) -> Check:
-    return _judged(name, value, value is not None and value > bar, f"> {bar:g}", counts, missing)
-
-
-def _below(name: str, value: float | None, bar: float, counts: bool, missing: str) -> Check:
-    return _judged(name, value, value is not None and value < bar, f"< {bar:g}", counts, missing)
-
-
-def _judged(name: str, value: float | None, good: bool, bar: str, counts: bool, missing: str) -> Check:
+def _against(name: str, value: float | None, sign: str, bar: float, counts: bool, missing: str) -> Check:
+    wanted = f"{sign} {bar:g}"
     if value is None:
-        return Check(name, NOT_REACHED, None, bar, missing)
+        return Check(name, NOT_REACHED, None, wanted, missing)
     if not counts:
-        return Check(name, REPORTED, value, f"none here ({bar} with --big)" if "float32" not in name else "none")
-    return Check(name, PASS if good else FAIL, value, bar)
+        return Check(name, REPORTED, value, f"none here ({wanted} with --big)")
+    return Check(name, PASS if SIGNS[sign](value, bar) else FAIL, value, wanted)
 
 
 def _improves(name: str, change: Mapping[str, Any] | None, state: str) -> Check:

@@ -54,10 +54,10 @@ def command(
         say("  Shares are guesses. What a step leaves over goes to those after it; what is cut goes on with the next call.")
         return 0
     from rl_align.pipeline.gpu_check.machine import find_gpu
-    from rl_align.pipeline.gpu_check.run import Check
+    from rl_align.pipeline.gpu_check.run import GPUCheck
 
     gpu = find_gpu() if device == "cuda" else None
-    record = Check(plan, place, minutes=granted, began=began or time.time(), gpu=gpu, overrides=overrides, say=say).run()
+    record = GPUCheck(plan, place, minutes=granted, began=began or time.time(), gpu=gpu, overrides=overrides, say=say).run()
     whole = json.loads(record.path.read_bytes())
     say("\n".join(table(whole)))
     say(f"record: {record.path}")

@@ -20,7 +20,7 @@ from rl_align.pipeline.gpu_check.summary import Summary
 POLL_S, SAVE_S, HEARTBEAT_S = 0.05, 10.0, 15.0
 
 
-class Check:
+class GPUCheck:
     """A check in a folder; one that was ended there goes on.
 
     Args:
