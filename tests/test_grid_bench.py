@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from rl_align.endpoints.fake import Fake, Script
 from rl_align.eval.bench import bench
+
+pytestmark = pytest.mark.filterwarnings("ignore:The 'initial' parameter:DeprecationWarning")
 
 
 def test_both_ask_the_same_and_the_ratio_is_that_of_the_sums():
