@@ -65,7 +65,9 @@ def bench(
     world = list(islice(make_items(PictogramsConfig(train=max(count, 300)), "train"), count))
     tokens = special_tokens(folder) if folder is not None else {}
     key = Secret.from_environment(api_key_env, "--api-key-env")
-    asyncio.run(_bare(base_url, _bodies(world[:concurrency], model, base_url, tokens, max_tokens), concurrency, key))  # warm
+    some = world[:concurrency]  # what either of them does once in a process, and the server, too
+    asyncio.run(_bare(base_url, _bodies(some, model, base_url, tokens, max_tokens), concurrency, key))
+    _matrix(base_url, model, some, concurrency, max_tokens, folder, api_key_env)
     rows = []
     for number in range(1, rounds + 1):
         passes: list[Callable[[], dict[str, Any]]] = [
