@@ -95,7 +95,9 @@ class Target:
         return parse_answer(completion.text, self._catalogue)
 
 
-def facts_of(item: Item, rewrite: Rewrite, before: Sequence[Response | None], after: Sequence[Response | None]) -> dict[str, Any]:
+def facts_of(
+    item: Item, rewrite: Rewrite, before: Sequence[Response | None], after: Sequence[Response | None]
+) -> dict[str, Any]:
     """What the hacking panel reads of a rewrite."""
     from reward import template
     from reward.improvement import outcome
