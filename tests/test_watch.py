@@ -58,10 +58,11 @@ def test_an_outage_stops_the_run_with_its_cause_and_a_blip_does_not():
 
 
 def test_a_text_counts_once_a_step_whoever_reads_it():
-    watch = Watch({"helpfulness": {**LIMITS, "max_unscored_share": 0.5}})
+    """Dynamic sampling reads a group, and the trainer reads it again in its batch: four failures are not twelve."""
+    watch = Watch({"helpfulness": LIMITS})
     for _ in range(3):
-        watch.add(batch(4, 6))
-    assert watch.take()["judge/helpfulness/asked"] == 10
+        watch.add(batch(4, 0))
+    assert watch.take()["judge/helpfulness/asked"] == 4
 
 
 def test_without_judges_and_target_nothing_is_said():

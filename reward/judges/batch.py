@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reward.judges.config import JudgeConfig
@@ -142,37 +142,29 @@ async def judge_all(
     setting = Setting(config, catalogue or Catalogue.load(), hardening or Hardening.of(config))
     # Prompts are written ahead of the calls, one at a time: answers come in bursts, and whatever stands between an answer and the
     # next request leaves the endpoint idle. Not too far ahead, since they hold images.
-    ready: asyncio.Queue[tuple[int, Request | Opinion]] = asyncio.Queue(config.concurrency)
+    ready: asyncio.Queue[tuple[int, Request | Opinion] | None] = asyncio.Queue(config.concurrency)
     opinions: dict[int, Opinion] = {}
+    callers = min(config.concurrency, len(cases))
 
     async def write() -> None:
         for index, case in enumerate(cases):
             await ready.put((index, prepare(preset, case.item, case.response, setting)))
             await asyncio.sleep(0)
+        for _ in range(callers):
+            await ready.put(None)
 
     async def call() -> None:
-        while True:
-            index, request = await ready.get()
+        while (work := await ready.get()) is not None:
+            index, request = work
             opinions[index] = await ask(preset, request, completer, config) if isinstance(request, Request) else request
             tally.add(opinions[index])
-            ready.task_done()
 
-    writer = asyncio.ensure_future(write())
-    callers = [asyncio.ensure_future(call()) for _ in range(min(config.concurrency, len(cases)))]
-    done = asyncio.ensure_future(_after(writer, ready.join))
-    tasks = [writer, done, *callers]
+    tasks = [asyncio.ensure_future(part) for part in (write(), *(call() for _ in range(callers)))]
     try:
-        ended, _ = await asyncio.wait([done, *callers], return_when=asyncio.FIRST_COMPLETED)
-        for task in ended:
-            task.result()  # callers end only when they fail
+        await asyncio.gather(*tasks)
         return [opinions[index] for index in range(len(cases))]
     finally:
         for task in tasks:
             task.cancel()
         # Cancelled tasks run once more to end; left alone they would end in the caller's next await, or never.
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _after(first: Awaitable[None], then: Callable[[], Awaitable[None]]) -> None:
-    await first
-    await then()
