@@ -138,7 +138,10 @@ def _ablate(a: argparse.Namespace) -> int | None:
 
 
 def _status(a: argparse.Namespace) -> None:
-    print("\n".join(_lazy("rl_align.pipeline.status:status")(a.folder)))
+    if a.follow:
+        _lazy("rl_align.pipeline.status:follow")(a.folder)
+    else:
+        print("\n".join(_lazy("rl_align.pipeline.status:status")(a.folder)))
 
 
 def _evaluate(a: argparse.Namespace) -> int | None:
@@ -255,6 +258,7 @@ def _parser() -> argparse.ArgumentParser:
 
     status = _add(commands, "status", _status, "where a run stands", "status runs/quickstart")
     _folder(status)
+    status.add_argument("--follow", action="store_true", help="then show what its stages say until none of them runs any more")
     report = _add(commands, "report", _report, "write summary.json and report.html again", "report runs/quickstart")
     _folder(report)
     view = _add(commands, "view", _view, "browse a run's answers and rollouts", "view runs/quickstart --open")

@@ -224,3 +224,11 @@ def test_the_responder_scorer_scores_a_right_answer_fully():
 def test_settings_that_cannot_work_are_named(change, key):
     assert [p[0] for p in check(EngineConfig(), SFTConfig(), replace(GRPOConfig(), **change))] == [key]
     assert check(EngineConfig(), SFTConfig(), GRPOConfig()) == []
+
+
+def test_what_a_ray_job_sets_does_not_reach_processes_that_are_no_workers_of_ray():
+    from rl_align.engine.env import without_ray_job
+
+    kept = {"PATH": "/bin", "RAY_TMPDIR": "/t", "RAY_AUTH_MODE": "token"}
+    of_the_job = {"RAY_ADDRESS": "a", "RAY_JOB_CONFIG_JSON_ENV_VAR": "{}", "RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES": "1"}
+    assert without_ray_job(kept | of_the_job) == kept

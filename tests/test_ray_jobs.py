@@ -175,7 +175,8 @@ def test_the_smoke_run_with_a_worker_killed_while_it_trains(cluster, tmp_path):
 
     done = job.run(*launch)
     assert done.returncode == 0, done.stderr
-    job.until(lambda: steps() >= 1, 900)
+    job.until(lambda: steps() >= 1 or job.result(1), 900)
+    assert job.result(1) is None, job.everything()
     killed = time.monotonic()
     os.kill(_trainer_of(job.folder), signal.SIGKILL)
     job.until(lambda: job.result(1), 120)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
 from .config import EngineConfig, Platform
@@ -11,6 +12,8 @@ from .config import EngineConfig, Platform
 PLUGIN = "rl_align.engine.plugin"
 #: With these set, Ray leaves the variables that hide devices alone.
 NOSET = ("RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES",)
+#: What a Ray job puts into the environment of its command: where the cluster is, and what only workers of Ray's can make use of.
+OF_A_RAY_JOB = ("RAY_ADDRESS", "RAY_JOB_", "RAY_EXPERIMENTAL_NOSET_")
 #: Environment variable: threads of the vLLM server's processes, where they differ from the trainer's.
 ROLLOUT_THREADS = "RL_ALIGN_ROLLOUT_THREADS"
 
@@ -58,6 +61,11 @@ def variables(config: EngineConfig) -> dict[str, str]:
             "RAY_memory_monitor_refresh_ms": "0",
         }
     return env
+
+
+def without_ray_job(variables: Mapping[str, str]) -> dict[str, str]:
+    """The environment without a Ray job's: with it, verl takes a process that torchrun started for a worker of that cluster's."""
+    return {name: value for name, value in variables.items() if not name.startswith(OF_A_RAY_JOB)}
 
 
 def of_rollout_server() -> dict[str, str]:

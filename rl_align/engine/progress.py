@@ -3,6 +3,8 @@ does not bury them."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -32,8 +34,9 @@ class Follow:
         self._at = self._path.stat().st_size if self._path.exists() else 0
         self._rest = ""
 
-    def show(self) -> None:
-        """Prints the new lines; a line still being written waits for its end."""
+    def show(self, say: Callable[[str], None] | None = None) -> None:
+        """Prints the new lines, or hands them to `say`; a line still being written waits for its end."""
+        say = say or _printed
         if not self._path.exists():
             return
         with open(self._path, encoding="utf-8") as file:
@@ -42,4 +45,20 @@ class Follow:
             self._at = file.tell()
         *lines, self._rest = text.split("\n")
         for line in lines:
-            print(f"    {line}", flush=True)
+            say(f"    {line}")
+
+
+def _printed(line: str) -> None:
+    print(line, flush=True)
+
+
+def last_line(folder: Path, stage: str) -> tuple[str, float] | None:
+    """What a stage said last, and how many seconds ago; None before it has said anything."""
+    path = path_of(folder, stage)
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, path.stat().st_size - 4096))
+            lines = file.read().decode("utf-8", errors="replace").splitlines()
+        return (lines[-1], max(0.0, time.time() - path.stat().st_mtime)) if lines else None
+    except OSError:
+        return None

@@ -12,9 +12,11 @@ from statistics import fmean
 from typing import Any
 
 from reward.credit import Credit
+from rl_align.runfiles import events
 from rl_align.runfiles.atomic import append_line, write_text
 from rl_align.runfiles.ledger import Ledger
 
+from .board import layout
 from .panel import Panel
 from .progress import Progress
 from .watch import Watch
@@ -37,7 +39,7 @@ WATCHED = (CORRELATION, "actor/pg_loss", "actor/grad_norm", "loss/train")
 
 
 class StepRecord:
-    """Writes `metrics.jsonl`, `rollouts/step_N.jsonl`, `ledger.jsonl` and TensorBoard files of one training stage.
+    """Writes `metrics.jsonl`, `rollouts/step_N.jsonl`, `ledger.jsonl`, `events.jsonl` and TensorBoard files of one training stage.
 
     It stands where verl expects its logger (`log`, `finish`), which is called once at the end of every step.
 
@@ -85,12 +87,12 @@ class StepRecord:
         broken = [name for name in WATCHED if name in data and not math.isfinite(float(data[name]))]
         if broken:
             values["alarm/not_finite"] = len(broken)
-            self.progress.say(f"{self.stage}: ALARM at step {step}: {', '.join(broken)} is not a finite number")
+            self._raise(f"{', '.join(broken)} is not a finite number", step)
         self._extra = {}
         self._alarm(values, step)
         if self._step:
             for message in self._panel.alarm(values):
-                self.progress.say(f"{self.stage}: ALARM at step {step}: {message}")
+                self._raise(message, step)
         append_line(self.folder / "metrics.jsonl", {"stage": self.stage, "step": step, **values})
         if self._step:
             self._write_rollouts(step)
@@ -123,18 +125,27 @@ class StepRecord:
         correlation, limit = values.get(CORRELATION), float(self.settings["correlation_alarm"])
         if correlation is not None and not correlation > limit:
             values["alarm/correlation"] = 1.0
-            self.progress.say(
-                f"{self.stage}: ALARM at step {step}: rollout and trainer probabilities correlate {correlation:.4f}, "
-                f"expected > {limit}: the two engines do not compute the same model"
-            )
+            what = f"rollout and trainer probabilities correlate {correlation:.4f}, expected > {limit}"
+            self._raise(f"{what}: the two engines do not compute the same model", step)
+
+    def _raise(self, message: str, step: int) -> None:
+        """An alarm, on the console, among the run's events and in TensorBoard's texts."""
+        self.progress.say(f"{self.stage}: ALARM at step {step}: {message}")
+        events.add(self.folder, self.stage, step, "alarm", message)
+        self._board().add_text("alarms", message, step)
 
     def _tensorboard(self, values: Mapping[str, float], step: int) -> None:
+        for name, value in values.items():
+            self._board().add_scalar(name, value, step)
+
+    def _board(self) -> Any:
+        """The writer of TensorBoard's files, made when it is first needed."""
         if self._writer is None:
             from torch.utils.tensorboard import SummaryWriter
 
             self._writer = SummaryWriter(str(self.folder / "tensorboard" / self.stage), flush_secs=10)
-        for name, value in values.items():
-            self._writer.add_scalar(name, value, step)
+            self._writer.add_custom_scalars(layout())
+        return self._writer
 
     def _line(self, values: Mapping[str, float], step: int) -> None:
         total = int(self.settings["steps"])

@@ -71,7 +71,7 @@ def run(
         rendezvous = ["--standalone"] if engine.nodes == 1 else []
         command = [sys.executable, *launcher, *rendezvous, "-m", "rl_align.engine.sft", str(job)]
     env.apply(engine)
-    variables = dict(os.environ)
+    variables = env.without_ray_job(os.environ)
     if alone:
         variables |= {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1"}
         # verl reads address and port even where the rendezvous is a file.

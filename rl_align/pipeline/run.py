@@ -24,6 +24,7 @@ from rl_align.pipeline.report import write_report
 from rl_align.pipeline.rewriter import RewriterPart
 from rl_align.pipeline.stages import Stage, foresee, run_stages
 from rl_align.runfiles.atomic import write_text
+from rl_align.runfiles.events import FILE as EVENTS
 from rl_align.runfiles.lock import engine_lock, wait_for_workers
 from rl_align.runfiles.manifest import MANIFEST
 from rl_align.schema import Item
@@ -150,7 +151,7 @@ class Run:
     def left_by(self, stage: str, *more: Path) -> tuple[list[Path], list[Path]]:
         """What a training stage writes on its way: files of its own, and files that it shares with the other stages."""
         own = [self.checkpoints / stage, self.folder / "tensorboard" / stage, path_of(self.folder, stage), *more]
-        return own, [self.folder / "metrics.jsonl", self.folder / "ledger.jsonl"]
+        return own, [self.folder / name for name in ("metrics.jsonl", "ledger.jsonl", EVENTS)]
 
     def _made_of(self) -> list[Any]:
         """What the items depend on beside what is read. Where a dataset lies is not part of it: its content is."""
