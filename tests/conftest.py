@@ -42,10 +42,16 @@ class Command:
 
     def kill_when(self, moment: Callable[[], bool], timeout_s: float) -> bool:
         """`kill -9` as soon as `moment()` is true. False when the command ended before."""
+        reached = self.reaches(moment, timeout_s)
+        if reached:
+            self.kill()
+        return reached
+
+    def reaches(self, moment: Callable[[], bool], timeout_s: float) -> bool:
+        """Waits until `moment()` is true. False when the command ended before."""
         deadline = time.monotonic() + timeout_s
         while self.process.poll() is None:
             if moment():
-                self.kill()
                 return True
             if time.monotonic() > deadline:
                 self.kill()

@@ -202,3 +202,11 @@ def test_a_pointer_survives_moving_and_damage(tmp_path):
     assert verify(moved.get()) == []
     moved.path.write_text("")
     assert moved.get() is None and moved.read() is None
+
+
+def test_a_stage_that_failed_on_a_full_disk_says_that(tmp_path, monkeypatch):
+    from rl_align.runfiles import room
+
+    assert room.full(tmp_path, "sft") is None
+    monkeypatch.setattr(room, "LEAST", 2**63)  # more than any disk has
+    assert "sft: no space left on the device" in str(room.full(tmp_path, "sft"))

@@ -55,7 +55,8 @@ def test_tensorboard_reads_the_groups_and_the_alarms(tmp_path):
 
     record = StepRecord(settings(tmp_path))
     metrics: dict = {CORRELATION: 0.5}
-    record.credited(1, ["p_0_0", "p_1_0"], [text(1.0), text(0.0)], assign([Row("p", "0", reward=1.0), Row("p", "1", reward=0.0)]), metrics)
+    credit = assign([Row("p", "0", reward=1.0), Row("p", "1", reward=0.0)])
+    record.credited(1, ["p_0_0", "p_1_0"], [text(1.0), text(0.0)], credit, metrics)
     record.log(metrics, 1)
     record.finish()
     read = EventAccumulator(str(tmp_path / "tensorboard" / "grpo"))

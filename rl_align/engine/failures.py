@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rl_align.errors import EngineFailed
+from rl_align.runfiles.room import full
 
 #: verl's words for a batch whose groups all failed.
 EMPTY_BATCH = "no materializable trajectories"
@@ -26,6 +27,8 @@ def engine_failure(stage: str, error: Exception, folder: Path, before: int = 0) 
         folder: Run folder.
         before: Bytes that the log of failed groups had when the stage began: a failed group is the cause of a failed batch.
     """
+    if out_of_room := full(folder, stage):
+        return out_of_room
     log = folder / "logs" / f"{stage.lower()}-failure.txt"
     log.parent.mkdir(parents=True, exist_ok=True)
     failed = failures_log(folder)

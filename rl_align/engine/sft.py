@@ -18,6 +18,7 @@ from rl_align.runfiles import stop
 from rl_align.runfiles.atomic import write_json
 from rl_align.runfiles.lock import WORKER, engine_lock
 from rl_align.runfiles.manifest import Pointer
+from rl_align.runfiles.room import full
 
 from . import env, verl_config
 from .checkpoints import LATEST
@@ -98,6 +99,8 @@ def run(
             _kill_group(process)
     if code:
         stop.obey(folder, f"without finishing the step (the trainer ended with code {code})")
+        if out_of_room := full(folder, stage):
+            raise out_of_room
         lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
         raise EngineFailed(
             f"the trainer failed: {lines[-1].strip() if lines else f'exit code {code}'}",
