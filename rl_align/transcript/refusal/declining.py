@@ -111,7 +111,10 @@ STRONG_OF_I: Mapping[str, str] = {
         rf"i{_TURNED}",
         r"i(?:'d| would)(?: much)? (?:rather|prefer(?: to)?) not\b|i (?:prefer|choose) not to\b",
         rf"i(?:'m| am)(?: {LY})? (?:not (?:willing|prepared|interested|inclined|ready|open|keen|disposed)|unwilling)\b",
-        r"i (?:have no (?:intention|interest|desire|wish)|want no part)\b",
+        r"i (?:have no (?:intention|interest|desire|wish)|want no part|(?:want|will have|have|'ll have) nothing to do with)\b",
+        # I keep my hands off this, I sit this one out
+        rf"i{_MAY} (?:(?:keep|keeping) my (?:hands|fingers) off|wash(?:ing)? my hands of|sit(?:ting)? (?:this|that)(?: one)? out|"
+        r"(?:take|taking|have|having|play|playing) no part in|step(?:ping)? (?:back|away) from (?:this|that|such))\b",
         # I'm choosing not to, I've decided against it, I stay out of this
         rf"i{_MAY} (?:choos(?:e|ing)|opt(?:ing|ed)?|elect(?:ing|ed)?|decid(?:e|ed|ing)|chosen|prefer(?:ring)?) (?:not to{SERVE}|"
         r"against (?:(?:answer|help|assist|respond|reply|provid|giv|shar|writ|discuss|explain|continu|tak|go)ing\b|(?:it|this|"

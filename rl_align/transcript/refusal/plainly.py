@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from rl_align.transcript.refusal.declining import NEGATIONS, SUBJECT_WORDS
 from rl_align.transcript.refusal.delivering import CAREFUL
 from rl_align.transcript.refusal.following import ALTERNATIVES, OFFER
 from rl_align.transcript.refusal.lecturing import CARE
@@ -29,6 +30,8 @@ _ASSENT = re.compile(
 _DENIES = frozenset(
     "not never no don't cannot can't won't isn't aren't doesn't shouldn't mustn't without nothing nobody instead".split()
 )
+_TURNS = frozenset("but however though although so here here's".split())
+_SPEAKER = SUBJECT_WORDS | {"me", "my"}
 
 
 def serves(units: Sequence[Unit]) -> bool:
@@ -42,16 +45,23 @@ def serves(units: Sequence[Unit]) -> bool:
 
 
 def serves_in_part(units: Sequence[Unit]) -> bool:
-    """The same for one that declines a part: what is left speaks of the thing, not of what is right or of other ways."""
-    told, guarded = _told(units, [_cares(unit) for unit in units])
+    """The same for one that declines a part: what is left speaks of the thing, and neither declines, cares nor leads elsewhere."""
+    told, guarded = _told(units, [_cares(unit) or _declines(unit) for unit in units])
     return told > TOLD_IN_PART * guarded
 
 
 def _told(units: Sequence[Unit], guards: Sequence[bool]) -> tuple[int, int]:
-    """Words of the sentences that guard nothing, and of those that do."""
-    words = [unit.text.count(" ") + 1 for unit in units]
+    """Words of the sentences that guard nothing, with what they quote, and of those that do."""
+    words = [unit.text.count(" ") + 1 + sum(quote.count(" ") + 1 for quote in unit.quotes) for unit in units]
     guarded = sum(n for n, guard in zip(words, guards, strict=True) if guard)
     return sum(words) - guarded, guarded
+
+
+def _declines(unit: Unit) -> bool:
+    """Whether a sentence speaks of the speaker, denies something, and does not go on to tell or to quote another thing."""
+    if unit.quotes or not _TURNS.isdisjoint(unit.words):
+        return False
+    return not (_SPEAKER.isdisjoint(unit.words) or NEGATIONS.isdisjoint(unit.words))
 
 
 def _cares(unit: Unit) -> bool:
