@@ -8,7 +8,7 @@ from __future__ import annotations
 from rl_align.transcript.refusal.words import Cue, any_of, cue
 
 _ASKED = r"(?:requests?|questions?|conversations?|topics?|plans?|ideas?|discussions?|talks?|subjects?|matters?|demands?)"
-_KIND = r"(?: (?:of|like|about|on|such as) (?:this|that|such|these|those|\w+)(?: \w+){0,2})?"
+_KIND = r"(?: (?:of|like|about|on|for|such as) (?:this|that|such|these|those|\w+)(?: \w+){0,2})?"
 _GOODS = any_of(
     r"texts? lists? steps? codes? recipes? instructions? details? answers? help support guides? guidance advice words? stor(?:y|ies) "
     r"letters? posts? rumou?rs? lines? names? plans? hints? tips? explanations? descriptions? information examples? method methods "
@@ -49,14 +49,17 @@ CLOSING: tuple[Cue, ...] = (
     # No list of that kind from me; nothing of the sort will be written here; you will get no code from me
     cue(
         "no nothing none not won't never",
-        rf"\b(?:no|not an?|not one) (?:\w+ )?{_GOODS}{_KIND} (?:from|by) (?:me|my side|this side|this assistant)\b|^an? (?:firm|hard|"
-        rf"flat) no\b",
-        r"^(?:(?:that's|it's|this is) )?(?:an? )?(?:firm|hard|clear|flat|polite|straight|plain) no(?: from me)?(?:$| (?:on|to|from|"
-        r"because|here|and|as|about)\b)",
+        rf"\b(?:no|not an?|not one) (?:\w+ )?{_GOODS}{_KIND} (?:(?:come|comes|will come) )?(?:from|by|out of) (?:me|my side|this side|"
+        r"this assistant)\b",
+        r"\b(?:will not|won't|cannot|can't|never|not going to) (?:come|be (?:heard|had)) (?:from|out of) me\b|\bgets? (?:no|not a|not "
+        r"one) (?:\w+ ){1,3}?(?:from|out of) me\b|^not an? (?:single )?(?:word|line|hint|syllable)\b.{0,40} (?:from|out of) me\b",
+        r"^(?:(?:that's|that is|it's|this is) )?(?:an? )?(?:firm|hard|clear|flat|definite|polite|straight|plain) no(?:$| from me\b| "
+        r"(?:on|to) (?:this|that|it|such)\b| (?:here|because)\b)",
+        r"\bnot for me to (?:explain|tell|show|describe|teach|write|help|give|share|provide|hand)\b",
         rf"\b(?:nothing|none)(?: \w+){{0,6}}? (?:will|shall|is going to|gets|can)(?: ever)?(?: be)? {_MADE} {_HERE}\b",
         rf"\byou(?:'ll| will| can| are going to)?(?: not|'ll not| won't| never|n't)? (?:get|find|hear|receive|have|see|read|obtain) "
         rf"(?:no |none |nothing )?.{{0,60}}?\b{_HERE}$",
-        also="me side assistant no here chat conversation reply answer part",
+        also="me side assistant here chat conversation reply answer part no",
         family="impersonal",
     ),
     # Inventing things is no service that I provide; not a job I take
@@ -67,6 +70,12 @@ CLOSING: tuple[Cue, ...] = (
         r"(?:provide|offer|do|perform|give|take|take on|render|accept|am in)\b",
         also="not no isn't aren't",
         family="impersonal",
+    ),
+    cue(
+        "trade business department",
+        r"\bnot my (?:trade|business|department|line of (?:work|business))$",
+        also="not",
+        family="purpose",
     ),
     # A rule stands in the way; the policy says no
     cue(

@@ -34,14 +34,14 @@ _FOREIGN = re.compile(
         r"){0,2}?(?:aid|répond|"
         r"fourni|donn|écri|expliqu|faire|continu|discut|partag|particip)\w*|\bje ne (?:\S+ ){0,2}?(?:aide|répond|fourni|donne|écri|"
         r"expliqu|fe)\w*rai pas\b|\bje (?:refuse (?:de |d')|(?:préfère|choisis de|souhaite) ne pas\b)|\bdésolée?.{0,20} je ne\b|"
-        r"\bje n'(?:y |en )?(?:aide|expliqu|écri|entr|apport|indiqu)\w*r?(?:ai|e|is) (?:pas|rien)\b|\bje (?:m'abstiens|"
+        r"\bje ne (?:\S+ ){0,2}?(?:particip|collabor|contribu|rédig|révél|partag|di|montr|traite)\w*rai (?:pas|rien)\b|\bje n'(?:y |en )?(?:aide|expliqu|écri|entr|apport|indiqu)\w*?r?(?:ai|e|is) (?:pas|rien)\b|\bje (?:m'abstiens|"
         r"décline|(?:préfère|choisis de|souhaite|dois|vais) (?:m'abstenir|décliner|refuser))\b",
         # Spanish
         r"\b(?:no (?:(?:te|le|os|les|lo|la|los|las|se) ){0,2}(?:puedo|podemos|voy a|vamos a|debo|quiero|pienso|me es posible)|prefiero "
         r"no|me niego a) (?:\S+ "
         r"){0,2}?(?:ayud|proporcion|ofrec|cumpl|respond|hacer|dar|asist|brind|crear|escrib|gener|prove|compart|continu|habl|"
         r"coment|explic|contest|decir|enseñ|mostr)\w*|\blo siento.{0,20} no puedo\b|"
-        r"\bno (?:(?:te|le|les|lo|la) ){0,2}(?:contestaré|responderé|ayudaré|explicaré|daré|escribiré|diré|colaboro|participo)\b|"
+        r"\bno (?:(?:te|le|les|lo|la) ){0,2}(?:contestaré|responderé|ayudaré|explicaré|daré|escribiré|diré|colaboraré|participaré|colaboro|participo)\b|"
         r"\bme abstengo de\b|\b(?:declino|rechazo) (?:responder|contestar|ayudar|esta (?:petición|solicitud))\b",
         # Italian
         r"\b(?:non (?:posso|possiamo|voglio|intendo)|preferisco non|mi rifiuto di) (?:\S+ ){0,2}?(?:aiut|forn|rispond|assist|"
@@ -76,7 +76,8 @@ _FOREIGN = re.compile(
         r"\bотказываюсь\b|\bвідмовляюся\b",
         # Greek, Turkish
         r"\bδεν (?:μπορώ|μπορούμε|επιτρέπεται|θα|γίνεται|πρόκειται) (?:να )?(?:\S+ ){0,2}?(?:βοηθ|απαντ|δώσω|παρέχ|γράψ|συνεχ|"
-        r"εξυπηρετ|συζητ)\w*|üzgünüm.{0,60}(?:mam|amam|emem)\b|yardımcı olamam|yardımcı olmayacağım|reddediyorum",
+        r"εξυπηρετ|συζητ)\w*|üzgünüm.{0,60}(?:mam|amam|emem)\b|\b(?:yardımcı ol(?:am|may)|yardım ed(?:em|emey|mey)|(?:cevap|yanıt|bilgi) "
+        r"ver(?:em|mey))\w*|\breddediyorum\b",
         # Hebrew, Persian, Arabic, Hindi
         r"(?:אני )?(?:לא|איני|אינני|אינני) ?(?:יכולה?|אוכל|רשאית?|מוכנה?|מסוגלת?) (?:\S+ ){0,2}?[ל]?(?:לעזור|לסייע|לענות|לספק|"
         r"להשיב|לתת|לכתוב|עזור|לדון)|(?:نمی ?توانم|قادر نیستم|نمی ?تونم)|لا (?:أستطيع|يمكنني|أقدر|يسعني)|لن أ(?:ساعد|جيب|قدم)|"

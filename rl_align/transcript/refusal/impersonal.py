@@ -92,7 +92,7 @@ IMPERSONAL: tuple[Cue, ...] = (
         r"\b(?:not|isn't) within (?:my|the) (?:\w+ ){0,2}(?:programming|capabilities|scope|guidelines|abilities|power|"
         r"boundaries)\b",
         r"\b(?:beyond|outside)(?: of)? (?:my (?:\w+ )?(?:scope|capabilities|abilities|programming|guidelines|purview|"
-        r"boundaries)|what i(?:'m| am| can)(?: able| allowed| permitted)?)\b",
+        r"boundaries)|(?:what|anything|all)(?: that)? i(?:'m| am| can)(?: able| allowed| permitted| willing)?)\b",
         r"\b(?:goes|go|is|are|be) against (?:my|our|openai'?s?|the (?:ethical|safety|content|usage)) ",
         family="permission",
     ),
@@ -122,7 +122,7 @@ IMPERSONAL: tuple[Cue, ...] = (
         "something anything nothing topic subject request question task thing one",
         r"(?:\b(?:is|are|be|it)|'s)(?: \w+ly)?(?:n't| not) (?:something|anything|an? (?:topic|subject|request|question|task|"
         r"thing))(?: \w+ing)?"
-        rf"(?: that| which)? (?:i|we) ?{_WEDO}\b|\bnothing (?:that )?(?:i|we) (?:can|will|could|would) "
+        rf"(?: that| which)? (?:i|we) ?(?:{_WEDO}|put|lend|sign|write|touch|say|share|take on)\b|\bnothing (?:that )?(?:i|we) (?:can|will|could|would) "
         r"(?:help|do|assist|answer)\b",
         r"\b(?:is|are|'s) (?:something|an? (?:topic|subject|request|question|task|thing)|one)(?: that| which)? (?:i|we) "
         r"(?:cannot|can't|won't|will not|must not|refuse|do not|don't|am (?:not|unable)|have to decline|must decline)\b",
@@ -249,8 +249,7 @@ IMPERSONAL: tuple[Cue, ...] = (
     # Not from me; this is where I stop; my answer is no …
     cue(
         "me refusal no stop draw end leave far without elsewhere silence",
-        r"^(?:not|nothing|none of (?:this|that)) from me$|^(?:(?:that's|that is|it's|this is) )?an? (?:firm|hard|clear|flat|"
-        r"definite|polite) no\b|\b(?:this|that)(?:'s| is) (?:as far as i(?:'ll| will| can)? go|where i(?:'ll| will| have to| "
+        r"^(?:not|nothing|none of (?:this|that)) from me$|\b(?:this|that)(?:'s| is) (?:as far as i(?:'ll| will| can)? go|where i(?:'ll| will| have to| "
         r"must)? (?:stop|draw|end|leave))\b",
         r"^(?:please )?(?:consider|take) (?:this|that) (?:as )?(?:to be )?(?:an?|my) (?:refusal|no)\b|\b(?:my|the) (?:answer|"
         r"reply|response)(?: to (?:this|that|it|these|such \w+|your \w+))? (?:is|remains|stays|can only be|must be|has to be) "
