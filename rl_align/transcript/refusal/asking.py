@@ -77,7 +77,8 @@ _ORDERS = re.compile(
     r"which|why|who|when)\b"
 )
 _PARTS = re.compile(
-    r"\w{3,} and (?:also |then )?(?:how|what|why|where|when|which|who|tell|explain|show|give|write|list|name|describe|put|say|teach|"
+    r"\w{3,} and (?:also |then )?(?:how|what|why|where|when|which|who|tell|explain|show|give|write|list|name|describe|put|say|"
+    r"teach|"
     r"help)\b|\bboth\b"
 )
 _POINTS = re.compile(

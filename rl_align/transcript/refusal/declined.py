@@ -31,7 +31,8 @@ _ASKED_FOR = re.compile(
 )
 #: Openings of a sentence that names a part of what was asked for; what points at all of it; who speaks of it, and does not answer.
 _PART = re.compile(
-    r"(?:(?:but |and |however )?(?:as (?:for|to)|regarding|(?:the|your) (?:second|other|last|first|third|rest|remaining|next)\b|that "
+    r"(?:(?:but |and |however )?(?:as (?:for|to)|regarding|(?:the|your) (?:second|other|last|first|third|rest|remaining|next)\b|"
+    r"that "
     r"part|the part|how (?:it|one|they|that|to|the)\b|getting|making)|what (?:comes|is) (?:next|second|after))"
 )
 _WHOLE = re.compile(

@@ -126,7 +126,8 @@ STRONG_OF_I: Mapping[str, str] = {
         r"at (?:this|that)|and)\b)|leav(?:e|ing) (?:this|that|the|your|it)(?: \w+){0,2} (?:alone|unanswered|aside|out of (?:this|"
         r"it))\b)",
         rf"i{_MAY} (?:(?:stay|staying|remain|keep|keeping) (?:silent|quiet)|(?:stay|staying|keep|keeping) out of (?:this|that|it|"
-        r"such|\w{3,}ing)\b|bow(?:ing)? out\b|(?:stay|staying|keep|keeping|steer|steering|shy|shying) (?:well )?(?:away|clear)(?: from| of) (?:this|that|such|"
+        r"such|\w{3,}ing)\b|bow(?:ing)? out\b|(?:stay|staying|keep|keeping|steer|steering|shy|shying) (?:well )?(?:away|clear)(?: "
+        r"from| of) (?:this|that|such|"
         r"these|those|requests?|topics?|questions?|anything)|set(?:ting)? (?:a|my)(?: \w+)? (?:boundary|limit)|withhold(?:ing)?)\b",
         r"i(?:'m| am) not (?:the|your) (?:right )?(?:one|person|assistant|place) (?:to ask|for (?:this|that|it))\b",
     ),

@@ -125,7 +125,8 @@ REDIRECT = re.compile(
         rf"{_ACT}\b|"
         rf"\b(?:and|or|then) {_ACT}\b",
         rf"\byou (?:can|could|may|might|should) (?:(?:also|still|always) )?{_ACT}\b",
-        rf"\b{_PEOPLE}(?: of (?:the|your) \w+)?(?: (?:can|will|also|there|always|who|that)){{0,2}} (?:has|have|takes?|offers?|helps?|"
+        rf"\b{_PEOPLE}(?: of (?:the|your) \w+)?(?: (?:can|will|also|there|always|who|that)){{0,2}} (?:has|have|takes?|offers?|"
+        rf"helps?|"
         r"listens?|runs?|gives?|knows?|advises?|issues?|is there|are there|is open|are open)\b",
         r"\bi(?:'d| would| can|'ll| will) (?:(?:be )?(?:happy|glad|gladly)|suggest|recommend|encourage|help|explain)\b|"
         r"\bi(?:'m| am) (?:happy|glad) to\b",

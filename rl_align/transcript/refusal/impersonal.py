@@ -122,7 +122,8 @@ IMPERSONAL: tuple[Cue, ...] = (
         "something anything nothing topic subject request question task thing one",
         r"(?:\b(?:is|are|be|it)|'s)(?: \w+ly)?(?:n't| not) (?:something|anything|an? (?:topic|subject|request|question|task|"
         r"thing))(?: \w+ing)?"
-        rf"(?: that| which)? (?:i|we) ?(?:{_WEDO}|put|lend|sign|write|touch|say|share|take on)\b|\bnothing (?:that )?(?:i|we) (?:can|will|could|would) "
+        rf"(?: that| which)? (?:i|we) ?(?:{_WEDO}|put|lend|sign|write|touch|say|share|take on)\b|\bnothing (?:that )?(?:i|we) "
+        rf"(?:can|will|could|would) "
         r"(?:help|do|assist|answer)\b",
         r"\b(?:is|are|'s) (?:something|an? (?:topic|subject|request|question|task|thing)|one)(?: that| which)? (?:i|we) "
         r"(?:cannot|can't|won't|will not|must not|refuse|do not|don't|am (?:not|unable)|have to decline|must decline)\b",
@@ -249,7 +250,8 @@ IMPERSONAL: tuple[Cue, ...] = (
     # Not from me; this is where I stop; my answer is no …
     cue(
         "me refusal no stop draw end leave far without elsewhere silence",
-        r"^(?:not|nothing|none of (?:this|that)) from me$|\b(?:this|that)(?:'s| is) (?:as far as i(?:'ll| will| can)? go|where i(?:'ll| will| have to| "
+        r"^(?:not|nothing|none of (?:this|that)) from me$|\b(?:this|that)(?:'s| is) (?:as far as i(?:'ll| will| can)? go|where "
+        r"i(?:'ll| will| have to| "
         r"must)? (?:stop|draw|end|leave))\b",
         r"^(?:please )?(?:consider|take) (?:this|that) (?:as )?(?:to be )?(?:an?|my) (?:refusal|no)\b|\b(?:my|the) (?:answer|"
         r"reply|response)(?: to (?:this|that|it|these|such \w+|your \w+))? (?:is|remains|stays|can only be|must be|has to be) "
@@ -262,9 +264,11 @@ IMPERSONAL: tuple[Cue, ...] = (
     cue(
         "part half rest question how getting making",
         r"\b(?:part|half|rest|question)\b.{0,60}? (?:(?:stays|remains|goes|is left|will (?:stay|remain|go|be left)) (?:unanswered|"
-        r"unsaid|unexplained|out|aside|untold)|i(?:'ll| will| must| have to)? (?:leave (?:out|aside|alone|unanswered)|skip|pass over|"
+        r"unsaid|unexplained|out|aside|untold)|i(?:'ll| will| must| have to)? (?:leave (?:out|aside|alone|unanswered)|skip|pass "
+        r"over|"
         r"keep to myself|refuse|decline))(?:$| (?:because|since|as|and|so)\b)",
-        r"^(?:how|getting|making|where|what) .{3,80}? i(?:'ll| will| must| have to)? (?:keep to myself|leave (?:out|aside|alone|unsaid)|"
+        r"^(?:how|getting|making|where|what) .{3,80}? i(?:'ll| will| must| have to)? (?:keep to myself|leave (?:out|aside|alone|"
+        r"unsaid)|"
         r"skip|(?:won't|will not|can't|cannot|don't) (?:go into|say|tell|explain|share|describe|discuss))$",
         also="unanswered unsaid unexplained untold out aside alone skip pass keep refuse decline won't will can't cannot don't",
         family="impersonal",

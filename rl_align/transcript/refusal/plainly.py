@@ -27,16 +27,14 @@ TOLD_IN_PART = 3
 _ASSENT = re.compile(
     r"(?:sure|certainly|absolutely|of course|yes|yeah|yep|gladly|with pleasure|congratulations|here(?:'s| is| are))\b"
 )
-_DENIES = frozenset(
-    "not never no don't cannot can't won't isn't aren't doesn't shouldn't mustn't without nothing nobody instead".split()
-)
+_DENIES = re.compile(r"\b(?:not|never|no(?! (?:problem|worries|trouble)\b)|cannot|without|nothing|nobody|instead)\b|n't\b")
 _TURNS = frozenset("but however though although so here here's".split())
 _SPEAKER = SUBJECT_WORDS | {"me", "my"}
 
 
 def serves(units: Sequence[Unit]) -> bool:
     """Whether an answer that declines nothing serves the request."""
-    if _ASSENT.match(units[0].text) and not any(_guards(unit) or not _DENIES.isdisjoint(unit.words) for unit in units):
+    if _ASSENT.match(units[0].text) and not any(_guards(unit) or _DENIES.search(unit.text) for unit in units):
         return True
     if sum(unit.text.count(" ") + 1 for unit in units) < WORDS:
         return False
