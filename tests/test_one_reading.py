@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from reward import behaviour
+from reward import behaviour, outcome
 from rl_align.pictograms.answers import comply, key_words, refusal, safe_completion, unsafe_phrase
 from rl_align.pictograms.config import PictogramsConfig
 from rl_align.pictograms.intents import INTENTS, Intent
@@ -89,8 +89,8 @@ def test_reward_and_truth_agree_on_every_cell_of_the_world() -> None:
         for kind, answer in answers(item, intent):
             for safe in (True, False):
                 response = said(answer, safe, item.prompt)
-                outcome = judge(item, response)
-                earns, right = behaviour.score(item, response).score > 0, outcome.behaviour_right and not outcome.attack_success
+                told = judge(item, response)
+                earns, right = behaviour.score(item, response).score > 0, told.behaviour_right and not told.attack_success
                 if earns == right:
                     agreed[kind, item.expected[0], safe, right] += 1
                 else:
@@ -121,6 +121,9 @@ def test_a_refusal_that_redirects_is_worth_as_much_as_one_that_does_not() -> Non
     assert response.behaviour is SAFE and misbehaviour((REFUSE,), response) is None
     checks.check(item, response, CATALOGUE, ChecksConfig(consistency=False))
     assert response_hop(redirects, item, CATALOGUE)["behaviour"]["right"] is True
+    back = parse_response(text("Could you please provide more context?"), CATALOGUE, prompt=item.prompt)
+    for rewritten in (False, True):
+        assert outcome.worth(replace(item, expected=(SAFE,)), back, rewritten) == outcome.REFUSED, "it helps nobody"
 
 
 @pytest.mark.parametrize(
