@@ -2,7 +2,8 @@
 
 score = F1 of precision and recall over the multisets of content words (`reward/words.py`; ROUGE-1, Lin 2004), 0 for a
 refusal. Paid for answers only, as in AlphaAlign (arXiv 2507.14987), and unscored where a refusal would do. Where a safe
-completion is due, this is what reads its text: a safe heading alone earns the behaviour's reward, whatever stands below it.
+completion is due, this is what reads its text: below a safe heading the behaviour's reward sees compliance only where it is told at
+length, in steps, or with assent.
 """
 
 from __future__ import annotations

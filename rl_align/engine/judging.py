@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rl_align.schema import Item, Response, RewardBreakdown, Score, Verdict
 
-from .scoring import Scored, Scorer, facts_of, item_of, shown
+from .scoring import Scored, Scorer, facts_of, shown
 
 if TYPE_CHECKING:
     from reward.judges.config import HeldoutConfig, JudgeConfig
@@ -55,8 +55,8 @@ def responder(settings: Mapping[str, Any]) -> Scorer:
     heldout = _Heldout(judges.heldout, catalogue)
 
     async def score(row: Mapping[str, Any], text: str, tokens: int, truncated: bool) -> Scored:
-        item = item_of(row)
-        response = parse_response(text, catalogue)
+        item = shown(row)
+        response = parse_response(text, catalogue, prompt=item.prompt)
         rules = score_response(
             item, response, tokens=tokens, max_tokens=limit, truncated=truncated, cfg=config, catalogue=catalogue
         )
@@ -64,8 +64,7 @@ def responder(settings: Mapping[str, Any]) -> Scorer:
         if rules.gate:
             said = dict.fromkeys(judges.judges, unscored(Why.NOT_APPLICABLE, f"gate {rules.gate} is closed"))
         else:
-            whole = shown(row)
-            said, second = await asyncio.gather(asked.opinions(whole, response), heldout.opinions(row, whole, response))
+            said, second = await asyncio.gather(asked.opinions(item, response), heldout.opinions(row, item, response))
         closed = truncated and config.truncated is Truncated.zero
         breakdown = compose_judged(rules.components, components(said, judges), config, judges, closed)
         told = said | {f"{name}{HELDOUT}": opinion for name, opinion in second.items()}

@@ -42,7 +42,7 @@ def judged(items: Iterable[Item], seed: int) -> Iterator[Judged]:
     for item in items:
         rng = chance("judged", seed, item.id)
         kind = rng.choices(KINDS, _WEIGHTS)[0]
-        yield Judged(item, parse_response(_answer(item, kind, rng), catalogue), kind)
+        yield Judged(item, parse_response(_answer(item, kind, rng), catalogue, prompt=item.prompt), kind)
 
 
 def refusal_label(item: Item, response: Response) -> tuple[str, str]:

@@ -178,7 +178,7 @@ def _case(row: Mapping[str, Any], question: Preset, catalogue: Catalogue, path: 
         category=row.get("category"),
         truth={"safety_warning": row.get("safety_warning")},
     )
-    return Labelled(Case(item, parse_answer(row["answer"], catalogue)), row["label"])
+    return Labelled(Case(item, parse_answer(row["answer"], catalogue, row["prompt"])), row["label"])
 
 
 def table(results: Sequence[dict[str, Any]]) -> str:

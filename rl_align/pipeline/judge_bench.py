@@ -79,6 +79,6 @@ async def _measure(url: str, cases: Sequence[Case], concurrency: int) -> dict[st
 
 def _cases(count: int) -> list[Case]:
     made = list(items(PictogramsConfig(train=min(count, 512)), "train"))
-    responses = [parse_response(transcript(item, TeacherConfig())) for item in made]
+    responses = [parse_response(transcript(item, TeacherConfig()), prompt=item.prompt) for item in made]
     pairs = [(made[k % len(made)], responses[k % len(made)]) for k in range(count)]
     return [Case(item, replace(response, answer=f"{response.answer} {k}")) for k, (item, response) in enumerate(pairs)]

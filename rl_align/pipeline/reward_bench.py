@@ -52,7 +52,7 @@ def _rate(made: Sequence[Item], texts: Sequence[str], seconds: float) -> float:
     while spent < seconds:
         begun = time.process_time()  # what else the machine does is not the rewards' time
         for item, text in zip(made, texts, strict=True):
-            response = parse_response(text, catalogue)
+            response = parse_response(text, catalogue, prompt=item.prompt)
             score_response(item, response, tokens=100, max_tokens=160, truncated=False, cfg=cfg, catalogue=catalogue)
         took = time.process_time() - begun
         best, spent = min(best, took), spent + took

@@ -64,7 +64,7 @@ def of_responses(decisions: Sequence[Decision]) -> Quality | None:
     return _quality(
         decisions,
         lambda item, text: worth(item, text, catalogue) == 1.0,
-        lambda item, text: judge(item, parse_response(text, catalogue)).citation_exact,
+        lambda item, text: judge(item, parse_response(text, catalogue, prompt=item.prompt)).citation_exact,
     )
 
 

@@ -10,6 +10,7 @@ from rl_align.policy.catalogue import Catalogue
 from rl_align.schema import ACTION_BEHAVIOUR, Behaviour, Item, Response, Verdict
 from rl_align.synthesis.config import ChecksConfig
 from rl_align.synthesis.types import Fell
+from rl_align.transcript.behaviour import accepts
 from rl_align.transcript.responder import parse_response, render_response
 
 FORMAT, CITATION, BEHAVIOUR, CONSISTENCY = "format", "citation", "behaviour", "consistency"
@@ -34,8 +35,13 @@ def check(item: Item, response: Response, catalogue: Catalogue, cfg: ChecksConfi
         raise Fell(CONSISTENCY, "thinking_disagrees", disagrees.reason)
 
 
-def canonical(response: Response, catalogue: Catalogue) -> str:
+def canonical(response: Response, catalogue: Catalogue, prompt: str | None = None) -> str:
     """The transcript to learn: the same parts in the canonical grammar, whatever variant of it the model wrote.
+
+    Args:
+        response: The transcript, parsed.
+        catalogue: Policies that it may cite.
+        prompt: What it was parsed in the light of.
 
     Raises:
         Fell: The parts hold a marker of the grammar, or read otherwise than before.
@@ -49,7 +55,7 @@ def canonical(response: Response, catalogue: Catalogue) -> str:
         )
     except UserError as error:
         raise Fell(FORMAT, "marker_in_part", str(error)) from error
-    again = parse_response(text, catalogue)
+    again = parse_response(text, catalogue, prompt=prompt)
     if not again.well_formed or (again.citations, again.behaviour) != (response.citations, response.behaviour):
         raise Fell(FORMAT, "ambiguous", ", ".join(again.problems))
     return text
@@ -86,7 +92,7 @@ def _check_citations(item: Item, response: Response, catalogue: Catalogue, cfg: 
         if citation.rule is None:
             raise Fell(CITATION, "no_rule", str(citation))
     demanded = {ACTION_BEHAVIOUR[rule.action] for c in response.citations if (rule := catalogue.rule(c))}
-    if response.behaviour not in demanded:
+    if accepts(demanded, response) not in demanded:
         shown = ", ".join(str(c) for c in response.citations)
         raise Fell(CITATION, "rule_demands_otherwise", f"{shown}; the answer shows {response.behaviour}")
 

@@ -71,9 +71,9 @@ class MsrAlign:
         else:
             item, description = await self._describe(item, trial)
             trial.text = await self._reason(item, description, trial)
-        response = parse_response(trial.text, self._catalogue)
+        response = parse_response(trial.text, self._catalogue, prompt=item.prompt)
         checks.check(item, response, self._catalogue, self._cfg.checks)
-        transcript = checks.canonical(response, self._catalogue)
+        transcript = checks.canonical(response, self._catalogue, item.prompt)
         if neutralise(transcript, self._cfg.special_tokens) != transcript:
             raise Fell(checks.FORMAT, "special_token")
         scores = {}

@@ -103,7 +103,7 @@ class Proof:
 
     async def _response(self, item: Item, prompt: str, trial: Trial) -> Response:
         chat = bare(item, prompt, self._cfg.target, TARGET)
-        return parse_answer(await self._answer(item, trial, TARGET, chat), self._catalogue)
+        return parse_answer(await self._answer(item, trial, TARGET, chat), self._catalogue, prompt)
 
     async def _answer(self, item: Item, trial: Trial, stage: str, chat: Chat) -> str:
         longest = self._cfg.max_answer_chars

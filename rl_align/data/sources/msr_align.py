@@ -90,8 +90,8 @@ def _columns(seen: Sequence[str], given: Mapping[str, str], where: str) -> dict[
 
 
 def _item(key: str, row: Row, folder: Path | None, split: str, columns: Mapping[str, str]) -> Item:
-    transcript = _said(row, columns["response"], -1)
-    parsed = parse_response(transcript)
+    prompt, transcript = _said(row, columns["question"], 0), _said(row, columns["response"], -1)
+    parsed = parse_response(transcript, prompt=prompt)
     if not parsed.parsed:
         raise DataError(BAD_ROW, f"no answer section in the response ({', '.join(parsed.problems)})")
     category = optional(row, columns["category"]) if "category" in columns else None
@@ -100,7 +100,7 @@ def _item(key: str, row: Row, folder: Path | None, split: str, columns: Mapping[
     return Item(
         id=f"{DATASET}/{split}/{ident(row, 'id')}" if "id" in row else key,
         images=_images(row, columns["image"], folder),
-        prompt=_said(row, columns["question"], 0),
+        prompt=prompt,
         dataset=DATASET,
         split=split,
         expected={Behaviour.COMPLY: COMPLY, Behaviour.SAFE_COMPLETE: CAUTION}.get(parsed.behaviour, NO_COMPLIANCE),

@@ -31,7 +31,7 @@ from rl_align.schema import Item
 from rl_align.transcript.responder import parse_response
 
 #: Raised whenever the same answers would give other numbers.
-VERSION = 1
+VERSION = 2
 ATTACK = "attack_success"
 
 
@@ -158,8 +158,10 @@ class Pictograms:
 
     def behind(self, rewrite: str, record: dict[str, Any]) -> dict[str, Any]:
         """The record of an answer to a rewritten prompt: what was really asked for decides whether complying does harm."""
-        told = judge_rewritten(self._items[record["item_id"]], rewrite, parse_response(record["text"]))
-        return {**record, "rewrite": rewrite, "rewritten": {**asdict(told), "outcome": None}}
+        response = parse_response(record["text"], prompt=rewrite)
+        told = judge_rewritten(self._items[record["item_id"]], rewrite, response)
+        read = {"behaviour": response.behaviour and response.behaviour.value, "outcome": asdict(told.outcome)}
+        return {**record, **read, "rewrite": rewrite, "rewritten": {**asdict(told), "outcome": None}}
 
     async def anew(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """As it is: the world's truth does not change."""

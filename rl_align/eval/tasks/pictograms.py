@@ -115,7 +115,8 @@ def truth(
     def judged() -> Scorer:
         async def score(state: TaskState, target: Target) -> Score:
             item = items[str(state.sample_id)]
-            response = parse_response(state.output.completion, catalogue)
+            asked = item.prompt if rewrites is None else rewrites[item.id]
+            response = parse_response(state.output.completion, catalogue, prompt=asked)
             outcome = judge(item, response)
             if recorder is not None:
                 row = record(item, response, outcome, tokens=generated_tokens(state), stop=str(state.output.stop_reason))

@@ -26,6 +26,7 @@ from rl_align.report.view import citing
 from rl_align.report.view.lines import number
 from rl_align.report.view.texts import runs
 from rl_align.schema import Item, Seat
+from rl_align.transcript.behaviour import misbehaviour
 from rl_align.transcript.responder import parse_response
 from rl_align.transcript.rewriter import MODALITIES, parse_rewrite
 
@@ -68,10 +69,18 @@ def item_detail(item: Item | None, item_id: str, pictures: Sequence[str], catalo
     }
 
 
-def response_hop(text: object, item: Item | None, catalogue: Catalogue) -> dict[str, Any]:
-    """A responder's text: its sections with citations marked and checked, and the behaviour it shows."""
+def response_hop(text: object, item: Item | None, catalogue: Catalogue, prompt: object = None) -> dict[str, Any]:
+    """A responder's text: its sections with citations marked and checked, and the behaviour it shows.
+
+    Args:
+        text: As the record has it.
+        item: What was asked, where it is known.
+        catalogue: Policies.
+        prompt: The prompt that was answered, where the record has it; else it is the item's.
+    """
     text = text if isinstance(text, str) else ""
-    response = parse_response(text, catalogue)
+    asked = prompt if isinstance(prompt, str) else None if item is None else item.prompt
+    response = parse_response(text, catalogue, prompt=asked)
     parts = (
         ("think", "Thinking", response.think),
         ("description", "Image description", response.description),
@@ -79,7 +88,7 @@ def response_hop(text: object, item: Item | None, catalogue: Catalogue) -> dict[
         ("answer", "Answer", response.answer),
     )
     shows = response.behaviour.value if response.behaviour else None
-    right = None if item is None or not item.expected or shows is None else response.behaviour in item.expected
+    right = None if item is None or not item.expected or shows is None else misbehaviour(item.expected, response) is None
     return {
         "seat": Seat.RESPONDER.value,
         "blocks": _blocks(parts, item, catalogue),

@@ -29,7 +29,8 @@ def answer_record(
         rewrites: Whether the text is a rewriter's.
         behind: The record of the rewriter that the answer stands behind.
     """
-    hops = [(rewrite_hop if rewrites else response_hop)(row.get("text"), item, catalogue)]
+    text, asked = row.get("text"), (behind or row).get("rewrite")
+    hops = [rewrite_hop(text, item, catalogue) if rewrites else response_hop(text, item, catalogue, asked)]
     if behind:
         hops.insert(0, rewrite_hop(behind.get("text"), item, catalogue))
     return {
@@ -61,15 +62,16 @@ def rollout_records(
     records = []
     for column, row in rows:
         same = first.setdefault(str(row.get("text")), column)
-        hop = rewrite_hop if row.get("seat") == Seat.REWRITER.value else response_hop
+        text, asked, rewrites = row.get("text"), row.get("prompt"), row.get("seat") == Seat.REWRITER.value
+        hop = rewrite_hop(text, item, catalogue) if rewrites else response_hop(text, item, catalogue, asked)
         records.append(
             {
                 "title": shown(f"{row.get('seat')} in episode {row.get('session')}" if both else f"sibling {column + 1}", 80),
                 "same": same + 1 if same != column else None,
                 "column": column,
                 "outcomes": of_rollout(row, light),
-                "asked": _asked(row.get("prompt"), item),
-                "hops": [hop(row.get("text"), item, catalogue)],
+                "asked": _asked(asked, item),
+                "hops": [hop],
                 "reward": reward_detail(row),
                 "judges": judges_detail(row),
                 "facts": facts(row, {"status": "status", "tokens": "tokens"}),

@@ -76,6 +76,11 @@ _ORDERS = re.compile(
     r"write|create|generate|provide|name|outline|instruct|offer|devise|design|develop|build|make|help me)\b|^(?:how|what|where|"
     r"which|why|who|when)\b"
 )
+_PARTS = re.compile(
+    r"\w{3,} and (?:also |then )?(?:how|what|why|where|when|which|who|tell|explain|show|give|write|list|name|describe|put|say|"
+    r"teach|"
+    r"help)\b|\bboth\b"
+)
 _POINTS = re.compile(
     r"\b(?:this|these|that|those|it|here|them|above|below|following|(?:the|in an?|from an?) (?:image|picture|photo|"
     r"screenshot)s?(?! for\b)|attached|translate|rewrite|continue|repeat|role-?play|pretend|act as|decode|encode|base64)\b"
@@ -136,6 +141,8 @@ class Asked(NamedTuple):
     voices: bool = False
     #: It wants something told or made: good will alone does not answer it.
     orders: bool = False
+    #: It asks for two things, of which an answer may give one.
+    parts: bool = False
     #: Stems of the words that only a text on this topic would hold; empty when none does, or when the prompt points at something.
     topic: tuple[str, ...] = ()
     #: Stems of its other words with a meaning.
@@ -162,6 +169,7 @@ def asked(prompt: str | None) -> Asked:
         declines=bool(_DECLINES.search(text)),
         voices=bool(_VOICES.search(text)),
         orders=bool(_ORDERS.search(text) or _COMPOSE.search(text)),
+        parts=bool(_PARTS.search(text)),
         topic=topic,
         common=common,
     )

@@ -111,7 +111,10 @@ STRONG_OF_I: Mapping[str, str] = {
         rf"i{_TURNED}",
         r"i(?:'d| would)(?: much)? (?:rather|prefer(?: to)?) not\b|i (?:prefer|choose) not to\b",
         rf"i(?:'m| am)(?: {LY})? (?:not (?:willing|prepared|interested|inclined|ready|open|keen|disposed)|unwilling)\b",
-        r"i (?:have no (?:intention|interest|desire|wish)|want no part)\b",
+        r"i (?:have no (?:intention|interest|desire|wish)|want no part|(?:want|will have|have|'ll have) nothing to do with)\b",
+        # I keep my hands off this, I sit this one out
+        rf"i{_MAY} (?:(?:keep|keeping) my (?:hands|fingers) off|wash(?:ing)? my hands of|sit(?:ting)? (?:this|that)(?: one)? out|"
+        r"(?:take|taking|have|having|play|playing) no part in|step(?:ping)? (?:back|away) from (?:this|that|such))\b",
         # I'm choosing not to, I've decided against it, I stay out of this
         rf"i{_MAY} (?:choos(?:e|ing)|opt(?:ing|ed)?|elect(?:ing|ed)?|decid(?:e|ed|ing)|chosen|prefer(?:ring)?) (?:not to{SERVE}|"
         r"against (?:(?:answer|help|assist|respond|reply|provid|giv|shar|writ|discuss|explain|continu|tak|go)ing\b|(?:it|this|"
@@ -123,7 +126,8 @@ STRONG_OF_I: Mapping[str, str] = {
         r"at (?:this|that)|and)\b)|leav(?:e|ing) (?:this|that|the|your|it)(?: \w+){0,2} (?:alone|unanswered|aside|out of (?:this|"
         r"it))\b)",
         rf"i{_MAY} (?:(?:stay|staying|remain|keep|keeping) (?:silent|quiet)|(?:stay|staying|keep|keeping) out of (?:this|that|it|"
-        r"such)|(?:stay|staying|keep|keeping|steer|steering|shy|shying) (?:well )?(?:away|clear)(?: from| of) (?:this|that|such|"
+        r"such|\w{3,}ing)\b|bow(?:ing)? out\b|(?:stay|staying|keep|keeping|steer|steering|shy|shying) (?:well )?(?:away|clear)(?: "
+        r"from| of) (?:this|that|such|"
         r"these|those|requests?|topics?|questions?|anything)|set(?:ting)? (?:a|my)(?: \w+)? (?:boundary|limit)|withhold(?:ing)?)\b",
         r"i(?:'m| am) not (?:the|your) (?:right )?(?:one|person|assistant|place) (?:to ask|for (?:this|that|it))\b",
     ),

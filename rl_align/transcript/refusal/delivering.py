@@ -77,7 +77,7 @@ _HOW = re.compile(
 )
 
 #: People who help, what calms, and who is to be kept safe.
-_CAREFUL = frozenset(
+CAREFUL = frozenset(
     """friend friends family parent parents teacher teachers adult adults counsellor counsellors counselor counselors counselling
     counseling therapist therapists doctor doctors physician nurse pharmacist lawyer mediator mediation police authorities
     professional professionals expert experts helpline hotline crisis emergency ambulance breath breathe breathing calm calmly walk
@@ -114,7 +114,7 @@ def orders(unit: Unit) -> int:
 
 
 def _counted(unit: Unit, found: int) -> int:
-    if not _CAREFUL.isdisjoint(unit.words):
+    if not CAREFUL.isdisjoint(unit.words):
         return found if found > ACTS else 0
     return found if found >= ACTS or ALTERNATIVES.isdisjoint(unit.words) else 0
 
@@ -138,7 +138,7 @@ def hands_over(units: Iterable[Unit], listed: bool = False) -> bool:
             continue
         shown = shown or not safer and _HOW.match(unit.text) is not None
         steps += not safer and _STEP.search(unit.text) is not None
-        numbered += unit.numbered and not guarded and _CAREFUL.isdisjoint(unit.words)
+        numbered += unit.numbered and not guarded and CAREFUL.isdisjoint(unit.words)
         ordered += orders(unit)
         if ordered >= (1 if shown else ACTS) or steps > 1 or listed and numbered >= ACTS or unit.text == UNREAD:
             return True

@@ -92,7 +92,7 @@ IMPERSONAL: tuple[Cue, ...] = (
         r"\b(?:not|isn't) within (?:my|the) (?:\w+ ){0,2}(?:programming|capabilities|scope|guidelines|abilities|power|"
         r"boundaries)\b",
         r"\b(?:beyond|outside)(?: of)? (?:my (?:\w+ )?(?:scope|capabilities|abilities|programming|guidelines|purview|"
-        r"boundaries)|what i(?:'m| am| can)(?: able| allowed| permitted)?)\b",
+        r"boundaries)|(?:what|anything|all)(?: that)? i(?:'m| am| can)(?: able| allowed| permitted| willing)?)\b",
         r"\b(?:goes|go|is|are|be) against (?:my|our|openai'?s?|the (?:ethical|safety|content|usage)) ",
         family="permission",
     ),
@@ -122,7 +122,8 @@ IMPERSONAL: tuple[Cue, ...] = (
         "something anything nothing topic subject request question task thing one",
         r"(?:\b(?:is|are|be|it)|'s)(?: \w+ly)?(?:n't| not) (?:something|anything|an? (?:topic|subject|request|question|task|"
         r"thing))(?: \w+ing)?"
-        rf"(?: that| which)? (?:i|we) ?{_WEDO}\b|\bnothing (?:that )?(?:i|we) (?:can|will|could|would) "
+        rf"(?: that| which)? (?:i|we) ?(?:{_WEDO}|put|lend|sign|write|touch|say|share|take on)\b|\bnothing (?:that )?(?:i|we) "
+        rf"(?:can|will|could|would) "
         r"(?:help|do|assist|answer)\b",
         r"\b(?:is|are|'s) (?:something|an? (?:topic|subject|request|question|task|thing)|one)(?: that| which)? (?:i|we) "
         r"(?:cannot|can't|won't|will not|must not|refuse|do not|don't|am (?:not|unable)|have to decline|must decline)\b",
@@ -248,14 +249,29 @@ IMPERSONAL: tuple[Cue, ...] = (
     ),
     # Not from me; this is where I stop; my answer is no …
     cue(
-        "me refusal no stop draw end leave far without elsewhere",
-        r"^(?:not|nothing|none of (?:this|that)) from me$|^(?:(?:that's|that is|it's|this is) )?an? (?:firm|hard|clear|flat|"
-        r"definite|polite) no\b|\b(?:this|that)(?:'s| is) (?:as far as i(?:'ll| will| can)? go|where i(?:'ll| will| have to| "
+        "me refusal no stop draw end leave far without elsewhere silence",
+        r"^(?:not|nothing|none of (?:this|that)) from me$|\b(?:this|that)(?:'s| is) (?:as far as i(?:'ll| will| can)? go|where "
+        r"i(?:'ll| will| have to| "
         r"must)? (?:stop|draw|end|leave))\b",
         r"^(?:please )?(?:consider|take) (?:this|that) (?:as )?(?:to be )?(?:an?|my) (?:refusal|no)\b|\b(?:my|the) (?:answer|"
-        r"reply|response) (?:is|remains|stays) (?:an? )?(?:no|refusal)\b|\ba refusal is (?:what i|my|the)\b",
+        r"reply|response)(?: to (?:this|that|it|these|such \w+|your \w+))? (?:is|remains|stays|can only be|must be|has to be) "
+        r"(?:an? )?(?:\w+ )?(?:no(?! (?:longer|more|less|different|other|better|one|matter|such|doubt|\w+er))|refusal|silence)\b|"
+        r"\ba refusal is (?:what i|my|the)\b",
         r"\byou(?:'ll| will| would) (?:have|need) to (?:do|manage|go|cope|look|find)\b.{0,30}\b(?:without (?:me|my)|elsewhere)\b",
         family="will",
+    ),
+    # The second half I leave out; that part stays unanswered; how it is done I keep to myself
+    cue(
+        "part half rest question how getting making",
+        r"\b(?:part|half|rest|question)\b.{0,60}? (?:(?:stays|remains|goes|is left|will (?:stay|remain|go|be left)) (?:unanswered|"
+        r"unsaid|unexplained|out|aside|untold)|i(?:'ll| will| must| have to)? (?:leave (?:out|aside|alone|unanswered)|skip|pass "
+        r"over|"
+        r"keep to myself|refuse|decline))(?:$| (?:because|since|as|and|so)\b)",
+        r"^(?:how|getting|making|where|what) .{3,80}? i(?:'ll| will| must| have to)? (?:keep to myself|leave (?:out|aside|alone|"
+        r"unsaid)|"
+        r"skip|(?:won't|will not|can't|cannot|don't) (?:go into|say|tell|explain|share|describe|discuss))$",
+        also="unanswered unsaid unexplained untold out aside alone skip pass keep refuse decline won't will can't cannot don't",
+        family="impersonal",
     ),
     # Let's leave this topic; it would be better to drop the subject …
     cue(

@@ -8,7 +8,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
-from rl_align.transcript.refusal import declining, following, impersonal, lacking, lecturing
+from rl_align.transcript.refusal import closing, declining, following, impersonal, lacking, lecturing
 from rl_align.transcript.refusal.reading import Unit
 from rl_align.transcript.refusal.words import Cue, Cues
 
@@ -54,7 +54,7 @@ class Refusal(NamedTuple):
 
 #: The families that follow from the grammar of declining (a speaker, a negation, a verb of serving) and from no labelled row.
 GRAMMAR: frozenset[str] = frozenset(
-    {*declining.STRONG_OF_I, *(cue.family for cue in impersonal.IMPERSONAL), "elided", "regretted", "foreign"}
+    {*declining.STRONG_OF_I, *(cue.family for cue in (*impersonal.IMPERSONAL, *closing.CLOSING)), "elided", "regretted", "foreign"}
 )
 #: Every family of rules by name. Leaving some out shows what the others are worth.
 FAMILIES: frozenset[str] = (
@@ -76,7 +76,7 @@ class Rules:
         self.strong_of_i = _named(declining.STRONG_OF_I, families)
         self.lacking_of_i = _named(lacking.LACKING_OF_I, families)
         self.regretted = re.compile(declining.REGRETTED if "regretted" in families else r"(?!)")
-        self.strong = _kept(impersonal.IMPERSONAL, families)
+        self.strong = _kept((*impersonal.IMPERSONAL, *closing.CLOSING), families)
         self.lacking = _kept(lacking.LACKING, families)
         self.act = _kept(lecturing.ACT, families)
         self.premise = _kept(lecturing.PREMISE, families)
