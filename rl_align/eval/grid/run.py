@@ -16,6 +16,7 @@ from inspect_ai.model import GenerateConfig, Model
 from inspect_ai.util import display_type
 
 from rl_align.endpoints.serving import Server, ServerFailed
+from rl_align.eval.grid.asking import Line, task_of
 from rl_align.eval.grid.cells import Cell, Place
 from rl_align.eval.grid.config import GridConfig
 from rl_align.eval.grid.defending import solver_of
@@ -139,7 +140,8 @@ class Grid:
     ) -> None:
         names = dict.fromkeys(name for cell in cells for name in (cell.model, *self.plan.partners(cell).values()))
         models = {name: model_of(name, self.cfg, servers) for name in names}
-        passes = [self._pass(cell, k, models, tell) for cell in cells for k in range(len(self.asked[cell].place.recorders))]
+        lines = {name: Line(model, self.cfg.everyone[name].concurrency or self.cfg.concurrency) for name, model in models.items()}
+        passes = [self._pass(cell, k, models, lines, tell) for cell in cells for k in range(len(self.asked[cell].place.recorders))]
         passes = [one for one in passes if one is not None]
         display_type()  # reads INSPECT_DISPLAY; without it eval_async chooses a display that prints
         try:
@@ -171,7 +173,9 @@ class Grid:
             if self.asked[cell].place.missing:
                 self.console(self._line(cell))
 
-    def _pass(self, cell: Cell, k: int, models: Mapping[str, Model], tell: Callable[[int], None]) -> tuple[Any, Keeping] | None:
+    def _pass(
+        self, cell: Cell, k: int, models: Mapping[str, Model], lines: Mapping[str, Line], tell: Callable[[int], None]
+    ) -> tuple[Any, Keeping] | None:
         """The task that asks one answer to every item of a cell that lacks it, and what keeps them; None where none does."""
         one, sheet = self.asked[cell], self.plan.sheet(cell.model, cell.benchmark)
         recorder = one.place.recorders[k]
@@ -199,7 +203,8 @@ class Grid:
             fence=Path(self.cfg.out) / FENCE,
             tokens=self.plan.tokens(cell),
         )
-        task = sheet.due(keeping.due, keeping.watched(solver), models[cell.model], keeping.add, f"{cell} #{k + 1}")
+        watched = keeping.watched(solver, lines[cell.model].generate(sheet.generation))
+        task = task_of(sheet, keeping.due, watched, models[cell.model], keeping.add, f"{cell} #{k + 1}")
         limit = self.cfg.everyone[cell.model].concurrency or self.cfg.concurrency
         task.config = task.config.merge(GenerateConfig(max_connections=limit))
         return task, keeping
