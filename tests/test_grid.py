@@ -292,6 +292,94 @@ def test_another_judge_judges_the_answers_anew_and_one_that_was_away_is_asked_ag
     assert (metric["value"], metric["unscored"], metric["judges"][0]["model"]) == (1, 0, "fake-judge")
 
 
+def test_a_dry_run_says_what_the_judge_is_asked_and_another_manner_of_judging_is_another_judge(tmp_path):
+    xstest(tmp_path / "xstest")
+    with judging() as (judge, _), Fake(Script(answer=lambda body: PLAIN_REFUSAL)) as fake:
+        cfg = {
+            "out": str(tmp_path / "out"),
+            "models": {"m": {"base_url": fake.base_url, "model": "m"}},
+            "benchmarks": {"x": {"task": "xstest", "data": str(tmp_path / "xstest")}},
+            "draws": 50,
+            "figures": False,
+            "judge": {key.removeprefix("judge_"): value for key, value in judge.items()} | {"votes": 3},
+        }
+        told = "\n".join(run(tmp_path, cfg, dry_run=True)[1])
+        assert "about 8 calls" in told and "the judge: at most 24 calls;" in told and "cost unknown" in told
+        cfg["models"]["m"] |= {"price_prompt": 1.0, "price_completion": 1.0}
+        told = "\n".join(run(tmp_path, cfg, dry_run=True)[1])
+        assert f"about {8 * (300 + 512) / 1e6:.4g} of money" in told and not fake.counts["requests"]
+        run(tmp_path, cfg)
+        assert "missing: 0 answers" in (told := "\n".join(run(tmp_path, cfg, dry_run=True)[1])) and "the judge" not in told
+        (tmp_path / "judge.yaml").write_text("judge: {show_images: false}\n")
+        cfg["judge"]["config"] = str(tmp_path / "judge.yaml")
+        told = "\n".join(run(tmp_path, cfg, dry_run=True)[1])
+        assert "the judge: at most 24 calls, 8 answers that there are already judged anew" in told
+        # Without a judge the old judgements stay, and so does the name of who made them.
+        del cfg["judge"]
+        assert run(tmp_path, cfg)[0] == 0 and fake.counts["requests"] == 8
+    [one] = cell(found(cfg), "m", "none", "x")["metrics"]["over_refusal"]["judges"]
+    page = (Path(cfg["out"]) / "report" / "matrix.md").read_text(encoding="utf-8")
+    assert one["model"] == "fake-judge" and "judged by fake-judge" in page and "no judge" not in page
+
+
+def test_what_is_judged_anew_is_kept_part_by_part(tmp_path):
+    """A kill between two parts costs the judge's work on one of them, not on the whole cell."""
+    from types import SimpleNamespace
+
+    from rl_align.eval.grid.cells import Cell, opened
+    from rl_align.eval.grid.rejudging import rejudge
+
+    ids = [str(k) for k in range(200)]
+    asked, where = dict.fromkeys(ids, "a"), (Cell("m", "none", "b", 0), tmp_path, {"model": 1})
+    place = opened(*where, asked, 1)
+    for id in ids:
+        place.recorders[0].add({"item_id": id, "asked": "a", "judges": ["p"], "judged": {}, "judged_by": "old"})
+    place.recorders[0].finish()
+    calls = []
+
+    async def anew(row):
+        calls.append(row["item_id"])
+        if len(calls) == 150:
+            raise KeyboardInterrupt
+        return {**row, "judged": {"p": {"label": "x"}}}
+
+    with pytest.raises(KeyboardInterrupt):
+        rejudge(place, SimpleNamespace(judged_by="new", anew=anew))
+    kept = opened(*where, asked, 1).rows
+    assert len(kept) == 200 and sum(row["judged_by"] == "new" for row in kept) == 128
+
+
+def test_the_judge_of_a_models_own_run_is_refused_where_the_model_is_named_by_its_folder(tmp_path):
+    xstest(tmp_path / "xstest")
+    folder = tmp_path / "run" / "models" / "grpo"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "tokenizer.json").write_text(json.dumps({"added_tokens": []}))
+    trained = {"judges": {"judges": {"harm": {}}}, "judge_endpoint": {"model": "org/Judge-7B", "base_url": "http://x/v1"}}
+    (tmp_path / "run" / "config.yaml").write_text(json.dumps(trained))
+    cfg = {
+        "out": str(tmp_path / "out"),
+        "models": {"m": {"path": str(folder)}},
+        "benchmarks": {"x": {"task": "xstest", "data": str(tmp_path / "xstest")}},
+        "judge": {"base_url": "http://127.0.0.1:9/v1", "model": "judge-7b"},
+    }
+    with pytest.raises(UserError, match="is the judge that this run was trained with"):
+        run(tmp_path, cfg, dry_run=True)
+    cfg["judge"]["allow_training_judge"] = True
+    assert run(tmp_path, cfg, dry_run=True)[0] == 0
+
+
+def test_an_item_that_stands_twice_in_a_file_is_asked_once_and_counted(tmp_path, world):
+    models = Models(world)
+    with gridding.fake(models) as fake:
+        one = {"m": {"base_url": fake.base_url, "model": "perfect"}}
+        cfg = gridding.config(tmp_path, "", [*world[:3], world[0]], models=one, defences={"none": {}})
+        assert run(tmp_path, cfg)[0] == 0 and fake.counts["requests"] == 3
+    told = found(cfg)
+    assert told["benchmarks"]["world"]["data"] == {"items": 3, "dropped": {"duplicate_id": 1}, "left_out": {}}
+    assert cell(told, "m", "none", "world")["counts"]["answers"] == 3
+
+
 def test_folders_are_served_in_rounds_and_one_that_does_not_come_up_loses_its_own_cells(tmp_path, world):
     models, started = Models(world, {"good": ANSWERS["perfect"], "bad": ANSWERS["refuser"]}), []
     for name in ("good", "bad"):
@@ -341,6 +429,15 @@ WRONG = {
     "a key": ({"models": {"m": {"base_url": "http://127.0.0.1:9/v1", "model": "x", "api_key_env": "RL_ALIGN_NO_KEY"}}}, "not set"),
     "a key in an address": ({"models": {"m": {"base_url": "http://me:key@x/v1", "model": "x"}}}, "holds credentials"),
     "seeds": ({"seeds": [1, 1]}, "every seed once"),
+    "a baseline": (
+        {"defences": {"d": {"kind": "none"}, "e": {"kind": "none"}}},
+        "baseline: is 'none', which is none of the defences",
+    ),
+    "a speed": ({"tokens_per_second": 0}, "tokens_per_second: is 0"),
+    "no connection": (
+        {"models": {"m": {"base_url": "http://127.0.0.1:9/v1", "model": "x", "concurrency": -1}}},
+        "models.m.concurrency: is -1",
+    ),
 }
 
 

@@ -1,7 +1,7 @@
-"""How the matrix has Inspect ask the items of a cell: tasks whose samples are ids alone, and a `generate` that keeps nothing of a call.
+"""How the matrix has Inspect ask the items of a cell: samples that are ids alone, and a `generate` that keeps nothing of a call.
 
-Inspect copies a sample five times, compares states before and after, and keeps every call with all that was sent, for logs that the
-matrix does not write. So what a sample asks is put in when its solver runs, and calls go to the provider itself.
+Inspect copies a sample five times, compares its state before and after, and keeps every call with all that was sent, for logs that
+the matrix does not write. So what a sample asks is put in when its solver runs, and calls go to the provider itself.
 """
 
 from __future__ import annotations

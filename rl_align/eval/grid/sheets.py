@@ -18,7 +18,8 @@ from rl_align.errors import UserError
 from rl_align.eval.benchmarks import BENCHMARKS, build
 from rl_align.eval.building import Benchmark
 from rl_align.eval.grid.config import BenchmarkConfig, GridConfig
-from rl_align.eval.grid.places import data_of
+from rl_align.eval.grid.places import data_of, runs_of
+from rl_align.eval.judge import check_apart
 from rl_align.eval.rates import Rate
 from rl_align.models.vocabulary import special_tokens
 
@@ -43,6 +44,7 @@ class Sheet(Protocol):
         facts: What is true of every number of it: protocol, version, data with what was dropped, judges.
         settings: What answers depend on beside the items.
         judged_by: Hash of who judges and how; empty where nobody does.
+        judgements: Calls of the judge for an answer, on average.
     """
 
     task: str
@@ -59,6 +61,7 @@ class Sheet(Protocol):
     facts: Mapping[str, Any]
     settings: Mapping[str, Any]
     judged_by: str
+    judgements: float
 
     async def record(self, id: str, output: ModelOutput) -> dict[str, Any]:
         """The record of an answer to an item, plain JSON with `item_id`."""
@@ -90,7 +93,11 @@ class Named:
         self.temperature, self.answers, self.max_tokens = options.temperature, options.epochs, options.max_tokens
         self.facts = benchmark.facts()
         asked = {name: {k: v for k, v in facts.items() if k != "calibration"} for name, facts in benchmark.judges.items()}
-        self.judged_by = config_hash(asked)[:12] if asked else ""
+        judge = benchmark.judge
+        manner = {"manner": judge.manner()} if judge is not None and judge.manner() else {}
+        self.judged_by = config_hash(asked | manner)[:12] if asked else ""
+        questions = sum(len(one["judges"]) for one in told.values()) / len(told)
+        self.judgements = questions * judge.judge.votes if judge is not None else 0.0
         self.settings = {
             "protocol": [protocol.name, protocol.version],
             "max_tokens": options.max_tokens,
@@ -145,7 +152,7 @@ def sheet_of(name: str, cfg: GridConfig, folder: Path | None) -> Sheet:
         folder: Hugging Face folder of the model that it is asked of, whose special tokens are neutralised; None for an endpoint.
 
     Raises:
-        UserError: No such benchmark, or data or options that cannot be used.
+        UserError: No such benchmark, data or options that cannot be used, or a judge that a model of the matrix was trained with.
     """
     chosen = cfg.benchmarks[name]
     place = data_of(chosen, cfg)
@@ -158,6 +165,8 @@ def sheet_of(name: str, cfg: GridConfig, folder: Path | None) -> Sheet:
     if benchmark.options.seed:
         where = f"benchmarks.{name}.options.seed"
         raise UserError("is set for one benchmark", where=where, expected="nothing here", fix="set the matrix's seeds")
+    for run in runs_of(cfg) if benchmark.judge is not None else ():
+        check_apart(benchmark.judge.endpoint, run, benchmark.options.allow_training_judge)
     return Named(benchmark)
 
 
@@ -173,6 +182,4 @@ def judged_by(cfg: GridConfig) -> dict[str, Any]:
     j = cfg.judge
     options = {f"judge_{key}": getattr(j, key) for key in ("base_url", "model", "api_key_env", "cache", "votes", "config")}
     options |= {"calibration": j.calibration, "allow_training_judge": j.allow_training_judge}
-    if cfg.run is not None and (Path(cfg.run) / "config.yaml").is_file():
-        options["run_folder"] = cfg.run
     return {key: value for key, value in options.items() if value is not None}
