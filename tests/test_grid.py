@@ -362,11 +362,15 @@ def test_the_judge_of_a_models_own_run_is_refused_where_the_model_is_named_by_it
         "models": {"m": {"path": str(folder)}},
         "benchmarks": {"x": {"task": "xstest", "data": str(tmp_path / "xstest")}},
         "judge": {"base_url": "http://127.0.0.1:9/v1", "model": "judge-7b"},
+        "server": {"max_model_len": 4096},
     }
     with pytest.raises(UserError, match="is the judge that this run was trained with"):
         run(tmp_path, cfg, dry_run=True)
     cfg["judge"]["allow_training_judge"] = True
     assert run(tmp_path, cfg, dry_run=True)[0] == 0
+    cfg["server"]["max_model_len"] = 2048
+    with pytest.raises(UserError, match=r"server.max_model_len: is 2048, which leaves no room .* x's answers of 2048 tokens"):
+        run(tmp_path, cfg, dry_run=True)
 
 
 def test_an_item_that_stands_twice_in_a_file_is_asked_once_and_counted(tmp_path, world):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import weakref
 from typing import Any
 
@@ -35,6 +36,12 @@ BUSY = (408, 409, 429, 500, 502, 503, 504)
 MAX_PAUSE_S = 60.0
 
 _STOP: dict[str | None, StopReason] = {"stop": "stop", "length": "max_tokens", "content_filter": "content_filter"}
+
+#: Why a request was turned away for good, by what vLLM (pictures are counted apart from the text) and filters of endpoints say.
+_REFUSED: dict[StopReason, re.Pattern[str]] = {
+    "model_length": re.compile(r"maximum (?:context|model) length"),
+    "content_filter": re.compile(r"\bcontent_filter\b|\bdata_inspection_failed\b"),
+}
 
 #: What verl's rollouts sample with; a model's own generation_config.json must not change it.
 _PLAIN_SAMPLING = {"top_p": 1.0, "top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
@@ -87,14 +94,14 @@ class VLLMChat(ModelAPI):
 
         Raises:
             ServerError: Any answer but a completion, except that a prompt beyond the model's length gives an empty output
-                with stop reason `model_length`.
+                with stop reason `model_length`, and one that the endpoint's filter keeps back one with `content_filter`.
             ValueError: Tools, or a content that is neither text nor image, were given.
         """
         if tools:
             raise ValueError("the rl_align provider calls no tools")
         status, text = await self._post(self.body(input, config))
-        if status == 400 and "maximum context length" in text:
-            return self._output("", "model_length", {})
+        if status == 400 and (reason := next((stop for stop, said in _REFUSED.items() if said.search(text)), None)):
+            return self._output("", reason, {})
         if status != 200:
             raise ServerError(f"{self.model_name}: the server answered {status}: {text[:2000]}")
         data = json.loads(text)
