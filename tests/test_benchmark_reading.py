@@ -117,7 +117,6 @@ def test_a_value_is_compared_where_it_is_stated(found, right):
     assert found[1] is right and (found[0] is None) == (right is None)
 
 
-
 def record(item="i", *, empty=False, label=None, score=0.0, kind="a", **more):
     judged = (
         {} if label is None else {"j": {"unscored": "timeout", "detail": ""} if label == "?" else {"label": label, "score": score}}

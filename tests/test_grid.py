@@ -373,6 +373,16 @@ def test_the_judge_of_a_models_own_run_is_refused_where_the_model_is_named_by_it
         run(tmp_path, cfg, dry_run=True)
 
 
+def test_what_an_endpoint_says_moves_no_cursor(tmp_path, world):
+    from test_eval_task import endpoint
+
+    with endpoint(lambda body: (400, "no \x1b]0;owned\x07\x1b[2J\r\nMISSING nothing")) as (url, _):
+        cfg = gridding.config(tmp_path, "", world[:2], models={"m": {"base_url": url, "model": "m"}}, defences={"none": {}})
+        code, lines = run(tmp_path, cfg)
+    [line] = [line for line in lines if "2 MISSING" in line]
+    assert code == 1 and "answered 400: no" in line and not any(ord(c) < 32 or ord(c) == 127 for c in line)
+
+
 def test_an_item_that_stands_twice_in_a_file_is_asked_once_and_counted(tmp_path, world):
     models = Models(world)
     with gridding.fake(models) as fake:

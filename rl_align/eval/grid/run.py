@@ -15,6 +15,7 @@ from inspect_ai import eval_async
 from inspect_ai.model import GenerateConfig, Model
 from inspect_ai.util import display_type
 
+from rl_align.data.untrusted import shown
 from rl_align.endpoints.serving import Server, ServerFailed
 from rl_align.eval.grid.asking import Line, task_of
 from rl_align.eval.grid.cells import Cell, Place
@@ -128,7 +129,7 @@ class Grid:
     def _lost(self, cell: Cell, why: str) -> None:
         place = self.asked[cell].place
         self.asked[cell].failed |= {id: why for recorder in place.recorders for id in recorder.missing}
-        self.console(f"{cell}: not asked: {why.splitlines()[0]}")
+        self.console(f"{cell}: not asked: {_line_of(why)}")
 
     def _ask(self, cells: Sequence[Cell], servers: Mapping[str, Server], tell: Callable[[int], None]) -> None:
         logs = Path(self.cfg.out) / "inspect"
@@ -218,9 +219,14 @@ class Grid:
         if broken:
             parts.append(f"{broken} of them ended in a failure of the defence")
         if one.place.missing:
-            why = next(iter(one.failed.values()), "unknown").splitlines()[0]
-            parts.append(f"{one.place.missing} MISSING ({why[:160]}); run it again to ask them")
+            why = next(iter(one.failed.values()), "unknown")
+            parts.append(f"{one.place.missing} MISSING ({_line_of(why)}); run it again to ask them")
         return ", ".join(parts)
+
+
+def _line_of(why: str) -> str:
+    """A reason in a line: an endpoint's own words may be in it."""
+    return shown(" ".join(why.split("\n", 1)[0].split()), 160)
 
 
 def stream(seed: int, answer: int) -> int:
