@@ -383,6 +383,20 @@ def test_what_an_endpoint_says_moves_no_cursor(tmp_path, world):
     assert code == 1 and "answered 400: no" in line and not any(ord(c) < 32 or ord(c) == 127 for c in line)
 
 
+def test_answers_of_a_model_of_the_same_name_elsewhere_stay_and_that_is_said(tmp_path, world):
+    with gridding.fake(Models(world)) as first, gridding.fake(Models(world)) as second:
+        one = {"m": {"base_url": first.base_url, "model": "perfect"}}
+        cfg = gridding.config(tmp_path, "", world[:2], models=one, defences={"none": {}})
+        assert not any("stay" in line for line in run(tmp_path, cfg)[1])
+        one["m"]["base_url"] = second.base_url
+        [line] = [line for line in run(tmp_path, cfg)[1] if "stay" in line]
+        assert line.startswith(f"m: answers from {first.base_url} stay") and second.counts["requests"] == 0
+        one["m"]["revision"] = "2"
+        lines = run(tmp_path, cfg)[1]
+        assert second.counts["requests"] == 2 and not any("stay" in line for line in lines)
+        assert not any("stay" in line for line in run(tmp_path, cfg)[1])
+
+
 def test_an_item_that_stands_twice_in_a_file_is_asked_once_and_counted(tmp_path, world):
     models = Models(world)
     with gridding.fake(models) as fake:

@@ -74,7 +74,8 @@ class Plan:
         """The answers that a cell has. `look` changes nothing on the disk."""
         sheet = self.sheet(cell.model, cell.benchmark)
         assert sheet is not None
-        return opened(cell, self.out, self.identity(cell), sheet.asked, sheet.answers, look=look)
+        address = (self.cfg.models[cell.model].base_url or "").rstrip("/")
+        return opened(cell, self.out, self.identity(cell), sheet.asked, sheet.answers, address=address, look=look)
 
     def identity(self, cell: Cell) -> dict[str, Any]:
         """What all answers of a cell depend on."""

@@ -72,6 +72,11 @@ class Grid:
         for cell, one in self.asked.items():
             if one.place.dropped:
                 console(f"{cell}: {one.place.dropped} answers dropped, because this changed: {one.place.why}")
+        moved = {cell.model: one.place.moved for cell, one in self.asked.items() if one.place.moved}
+        for name, address in moved.items():
+            console(
+                f"{name}: answers from {address} stay, as its model has the same name and revision; another revision drops them"
+            )
 
     @property
     def missing(self) -> int:
