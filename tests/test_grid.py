@@ -6,8 +6,10 @@ import json
 import os
 import random
 import signal
+import threading
 import time
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import gridding
@@ -182,6 +184,8 @@ def test_a_busy_endpoint_is_asked_again(tmp_path, world):
         assert run(tmp_path, cfg)[0] == 0
         assert (fake.counts["requests"], fake.counts["ok"]) == (3 + 3, 3)
         assert fake.counts["rate_limited"] == fake.counts["server_error"] == fake.counts["drop"] == 1
+    told = [json.loads(line)["defence"] for line in (Path(cfg["out"]) / "cells/m/none/world/seed-0/answers-1.jsonl").open()]
+    assert max(one["seconds"] - one["steps"][0]["seconds"] for one in told) >= 0.05, "pauses are no part of a request"
 
 
 def test_a_defence_without_a_result_is_an_answer_of_its_own_kind_and_costs(tmp_path, world):
@@ -309,7 +313,7 @@ def test_a_dry_run_says_what_the_judge_is_asked_and_another_manner_of_judging_is
         told = "\n".join(run(tmp_path, cfg, dry_run=True)[1])
         assert f"about {8 * (300 + 512) / 1e6:.4g} of money" in told and not fake.counts["requests"]
         run(tmp_path, cfg)
-        assert "missing: 0 answers" in (told := "\n".join(run(tmp_path, cfg, dry_run=True)[1])) and "the judge" not in told
+        assert "missing: 0 answers" in (told := "\n".join(run(tmp_path, cfg, dry_run=True)[1])) and "the judge:" not in told
         (tmp_path / "judge.yaml").write_text("judge: {show_images: false}\n")
         cfg["judge"]["config"] = str(tmp_path / "judge.yaml")
         told = "\n".join(run(tmp_path, cfg, dry_run=True)[1])
@@ -373,12 +377,26 @@ def test_the_judge_of_a_models_own_run_is_refused_where_the_model_is_named_by_it
         run(tmp_path, cfg, dry_run=True)
 
 
-def test_what_an_endpoint_says_moves_no_cursor(tmp_path, world):
-    from test_eval_task import endpoint
+class _Rude(BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(400)
+        self.end_headers()
+        self.wfile.write(b"no \x1b]0;owned\x07\x1b[2J\r\nMISSING nothing")
 
-    with endpoint(lambda body: (400, "no \x1b]0;owned\x07\x1b[2J\r\nMISSING nothing")) as (url, _):
-        cfg = gridding.config(tmp_path, "", world[:2], models={"m": {"base_url": url, "model": "m"}}, defences={"none": {}})
-        code, lines = run(tmp_path, cfg)
+    def log_message(self, *args):
+        pass
+
+
+def test_what_an_endpoint_says_moves_no_cursor(tmp_path, world):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Rude)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        one = {"m": {"base_url": f"http://127.0.0.1:{server.server_port}/v1", "model": "m"}}
+        code, lines = run(tmp_path, gridding.config(tmp_path, "", world[:2], models=one, defences={"none": {}}))
+    finally:
+        server.shutdown()
+        server.server_close()
     [line] = [line for line in lines if "2 MISSING" in line]
     assert code == 1 and "answered 400: no" in line and not any(ord(c) < 32 or ord(c) == 127 for c in line)
 
@@ -395,17 +413,6 @@ def test_answers_of_a_model_of_the_same_name_elsewhere_stay_and_that_is_said(tmp
         lines = run(tmp_path, cfg)[1]
         assert second.counts["requests"] == 2 and not any("stay" in line for line in lines)
         assert not any("stay" in line for line in run(tmp_path, cfg)[1])
-
-
-def test_an_item_that_stands_twice_in_a_file_is_asked_once_and_counted(tmp_path, world):
-    models = Models(world)
-    with gridding.fake(models) as fake:
-        one = {"m": {"base_url": fake.base_url, "model": "perfect"}}
-        cfg = gridding.config(tmp_path, "", [*world[:3], world[0]], models=one, defences={"none": {}})
-        assert run(tmp_path, cfg)[0] == 0 and fake.counts["requests"] == 3
-    told = found(cfg)
-    assert told["benchmarks"]["world"]["data"] == {"items": 3, "dropped": {"duplicate_id": 1}, "left_out": {}}
-    assert cell(told, "m", "none", "world")["counts"]["answers"] == 3
 
 
 def test_folders_are_served_in_rounds_and_one_that_does_not_come_up_loses_its_own_cells(tmp_path, world):
@@ -457,10 +464,7 @@ WRONG = {
     "a key": ({"models": {"m": {"base_url": "http://127.0.0.1:9/v1", "model": "x", "api_key_env": "RL_ALIGN_NO_KEY"}}}, "not set"),
     "a key in an address": ({"models": {"m": {"base_url": "http://me:key@x/v1", "model": "x"}}}, "holds credentials"),
     "seeds": ({"seeds": [1, 1]}, "every seed once"),
-    "a baseline": (
-        {"defences": {"d": {"kind": "none"}, "e": {"kind": "none"}}},
-        "baseline: is 'none', which is none of the defences",
-    ),
+    "a baseline": ({"baseline": "nonne"}, "baseline: is 'nonne', which is none of the defences"),
     "a speed": ({"tokens_per_second": 0}, "tokens_per_second: is 0"),
     "no connection": (
         {"models": {"m": {"base_url": "http://127.0.0.1:9/v1", "model": "x", "concurrency": -1}}},

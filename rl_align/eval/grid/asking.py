@@ -7,7 +7,6 @@ the matrix does not write. So what a sample asks is put in when its solver runs,
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -35,15 +34,13 @@ class Line:
         self._api, self._gate = model.api, asyncio.Semaphore(limit)
 
     def generate(self, config: GenerateConfig) -> Generate:
-        """Inspect's `generate` for solvers that call no tools: one completion behind the turns of a state, with its seconds."""
+        """Inspect's `generate` for solvers that call no tools: one completion behind the turns of a state."""
 
         async def ask(state: TaskState, tool_calls: str = "none", **more: Any) -> TaskState:
             settings = config.model_copy(update=more) if more else config
             async with self._gate:
-                began = time.perf_counter()
                 output = await self._api.generate(state.messages, [], "none", settings)
             assert isinstance(output, ModelOutput)
-            output.time = time.perf_counter() - began
             state.output = output
             state.messages.append(output.message)
             return state
