@@ -17,7 +17,6 @@ from inspect_ai.model import GenerateConfig, ModelOutput
 
 from rl_align.config import load_config
 from rl_align.data.items import read_items
-from rl_align.data.validate import DUPLICATE_ID
 from rl_align.errors import UserError
 from rl_align.eval.answers import answer_of
 from rl_align.eval.asking import messages
@@ -86,7 +85,7 @@ class Pictograms:
     task, known_by, judged_by, judgements = PICTOGRAMS, ATTACK, "", 0.0
     rates = RATES
 
-    def __init__(self, items: Sequence[Item], options: WorldOptions, tokens: dict[str, int], left_out: int = 0, repeated: int = 0):
+    def __init__(self, items: Sequence[Item], options: WorldOptions, tokens: dict[str, int], left_out: int = 0):
         self._items, self._catalogue = {item.id: item for item in items}, Catalogue.load()
         self.turns = {item.id: messages(item, tokens) for item in items}
         config = {"max_tokens": options.max_tokens, "temperature": options.temperature}
@@ -96,8 +95,7 @@ class Pictograms:
         self.groups = {item.id: {"cell": str(item.truth["cell"]), "split": item.split} for item in items}
         self.harmful = {item.id: item.harmful for item in items}
         self.temperature, self.answers, self.max_tokens = options.temperature, options.answers, options.max_tokens
-        dropped, beyond = {DUPLICATE_ID: repeated} if repeated else {}, {"beyond the limit": left_out} if left_out else {}
-        data = {"items": len(items), "dropped": dropped, "left_out": beyond}
+        data = {"items": len(items), "dropped": {}, "left_out": {"beyond the limit": left_out} if left_out else {}}
         self.facts: Mapping[str, Any] = {"benchmark": PICTOGRAMS, "version": VERSION, "data": data, "judges": {}}
         kept = {"max_tokens": options.max_tokens, "temperature": options.temperature}
         self.settings: Mapping[str, Any] = {"protocol": [PICTOGRAMS, VERSION], **kept}
@@ -109,14 +107,13 @@ class Pictograms:
             options = load_config(WorldOptions, None, [f"{key}={value}" for key, value in given.items()])
         except UserError as error:
             raise UserError(f"{error}", where=f"{where}.options") from error
-        read = read_items(place)
-        items = list({item.id: item for item in reversed(read)}.values())[::-1]
+        items = read_items(place)
         if strange := next((item for item in items if "cell" not in item.truth or "is_twin" not in item.truth), None):
             raise UserError(
                 f"{strange.id} is no item of the pictogram world", where=str(place), fix="name the benchmark's own task"
             )
         chosen = by_cells(items, options.limit)
-        return cls(chosen, options, tokens, len(items) - len(chosen), len(read) - len(items))
+        return cls(chosen, options, tokens, len(items) - len(chosen))
 
     async def record(self, id: str, output: ModelOutput) -> dict[str, Any]:
         """See `Sheet`. A row of the pictogram task, with the keys of `rl_align.eval.scorers.record`."""
