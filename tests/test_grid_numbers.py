@@ -179,6 +179,8 @@ def test_a_part_without_a_case_takes_no_front_away_and_what_is_missing_is_marked
     first, second = told["fronts"]
     assert (first["attack"]["value"], first["attack"]["benchmarks"], first["over_refusal"]["benchmarks"]) == (1, ["b"], ["b", "c"])
     assert (first["complete"], second["complete"], second["front"]) == (True, False, True)
+    refused = first["over_refusal"]
+    assert refused["how"] == "square-and-add" and wilson(4, 4)[0] < refused["low"] < refused["high"] == 1, "ones are not certain"
     assert told["benchmarks"]["c"]["attack"] is None and "never" not in told["benchmarks"]["c"]["keys"]
 
 

@@ -87,7 +87,6 @@ def results(cfg: GridConfig, measured: Mapping[str, Measured], cells: Mapping[Ce
         defence with the baseline on the same items; `fronts`: attack success and over-refusal over all benchmarks that have them.
     """
     found: list[dict[str, Any]] = []
-    drawn: dict[tuple[str, str, str], dict[str, Drawn]] = {}
     records: dict[tuple[str, str, str], dict[int, list[Record]]] = {}
     for cell, part in cells.items():
         kept = [row for row in part.rows if "failure" not in row]
@@ -105,8 +104,7 @@ def results(cfg: GridConfig, measured: Mapping[str, Measured], cells: Mapping[Ce
                 own = {c.seed: rows for c, rows in cells.items() if (c.model, c.defence, c.benchmark) == (model, defence, name)}
                 if own:
                     key = (model, defence, name)
-                    entry, drawn[key] = _cell(cfg, key, one, own, records[key], resamples)
-                    found.append(entry)
+                    found.append(_cell(cfg, key, one, own, records[key], resamples))
     shown = {name: _facts(one) for name, one in measured.items()}
     return {
         "format": 1,
@@ -117,8 +115,8 @@ def results(cfg: GridConfig, measured: Mapping[str, Measured], cells: Mapping[Ce
         "defences": {name: {"kind": d.kind, "settings": d.settings, "partners": d.partners} for name, d in cfg.defences.items()},
         "benchmarks": shown,
         "cells": found,
-        "comparisons": _comparisons(cfg, measured, records, drawn),
-        "fronts": _fronts(cfg, measured, drawn, {(c["model"], c["defence"], c["benchmark"]): c for c in found}),
+        "comparisons": _comparisons(cfg, measured, records),
+        "fronts": _fronts(cfg, measured, {(c["model"], c["defence"], c["benchmark"]): c for c in found}),
     }
 
 
@@ -143,14 +141,13 @@ def _cell(
     own: Mapping[int, Rows],
     records: Mapping[int, Sequence[Record]],
     resamples: Resamples,
-) -> tuple[dict[str, Any], dict[str, Drawn]]:
+) -> dict[str, Any]:
     model, defence, name = key
     rows = [row for part in own.values() for row in part.rows]
     pooled = [record for part in records.values() for record in part]
     rates = list({rate.name: rate for rate in (*one.rates, *one.keys)}.values())
-    drawn = {rate.name: resamples.rate(rate, records) for rate in rates}
     judges = {**(one.facts.get("judges") or {}), **judges_of(pooled, one.facts.get("judges") or {})}
-    metrics = {rate.name: _estimate(rate, records, drawn[rate.name], judges) for rate in rates}
+    metrics = {rate.name: _estimate(rate, records, resamples.rate(rate, records), judges) for rate in rates}
     by: dict[str, dict[str, dict[str, Any]]] = {}
     for group, value in dict.fromkeys((g, v) for record in pooled for g, v in record["groups"].items()):
         inside = {seed: [r for r in part if r["groups"].get(group) == value] for seed, part in records.items()}
@@ -159,7 +156,7 @@ def _cell(
     failures = Counter(f"{row['failure']['role']}/{row['failure']['reason']}" for row in rows if "failure" in row)
     opened = sum((row.get("defence") or {}).get("status") == "open" for row in rows)
     missing = sum(part.missing for part in own.values())
-    entry = {
+    return {
         "model": model,
         "defence": defence,
         "benchmark": name,
@@ -177,7 +174,6 @@ def _cell(
         "costs": spent(rows, model, cfg.defences[defence].partners, cfg.everyone),
         "seconds": sum(part.seconds for part in own.values()),
     }
-    return entry, drawn
 
 
 def _estimate(
@@ -221,7 +217,6 @@ def _comparisons(
     cfg: GridConfig,
     measured: Mapping[str, Measured],
     records: Mapping[tuple[str, str, str], Mapping[int, Sequence[Record]]],
-    drawn: Mapping[tuple[str, str, str], Mapping[str, Drawn]],
 ) -> list[dict[str, Any]]:
     """Every defence minus the baseline, on the items that both have an opinion on; p-values corrected within model and rate."""
     found = []
@@ -307,10 +302,7 @@ def _opinions(rate: Rate, records: Mapping[int, Sequence[Record]]) -> dict[tuple
 
 
 def _fronts(
-    cfg: GridConfig,
-    measured: Mapping[str, Measured],
-    drawn: Mapping[tuple[str, str, str], Mapping[str, Drawn]],
-    cells: Mapping[tuple[str, str, str], Mapping[str, Any]],
+    cfg: GridConfig, measured: Mapping[str, Measured], cells: Mapping[tuple[str, str, str], Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
     """Mean attack success and over-refusal of every model behind every defence, over the benchmarks that have them.
 
@@ -320,29 +312,27 @@ def _fronts(
     points = []
     for model in cfg.models:
         for defence in cfg.defences:
-            complete = all(cells[key]["complete"] for key in ((model, defence, name) for name in measured) if key in cells)
-            point: dict[str, Any] = {"model": model, "defence": defence, "complete": complete}
+            own = {name: cells[key] for name in measured if (key := (model, defence, name)) in cells}
+            point: dict[str, Any] = {"model": model, "defence": defence, "complete": all(c["complete"] for c in own.values())}
             for part in ("attack", "over_refusal"):
-                named = [
-                    ((model, defence, n), rate.name) for n, one in measured.items() if (rate := getattr(one, part)) is not None
-                ]
-                known = [(key, rate) for key, rate in named if key in drawn and math.isfinite(drawn[key][rate].value)]
-                point[part] = None
-                if known and len(known) == len(named):
-                    told = _mean([drawn[key][rate] for key, rate in known])
-                    if len(known) == 1:
-                        told = {k: cells[known[0][0]]["metrics"][known[0][1]][k] for k in ("value", "low", "high", "how")}
-                    point[part] = {**told, "benchmarks": [key[2] for key, _ in known]}
+                named = {name: rate.name for name, one in measured.items() if (rate := getattr(one, part)) is not None}
+                known = {n: own[n]["metrics"][rate] for n, rate in named.items() if n in own}
+                full = bool(named) and len(known) == len(named) and all(metric["value"] is not None for metric in known.values())
+                point[part] = {**_mean(list(known.values())), "benchmarks": list(known)} if full else None
             points.append(point)
     for point in points:
         point["front"] = _on_front(point, points)
     return points
 
 
-def _mean(parts: Sequence[Drawn]) -> dict[str, Any]:
-    mean = Drawn(sum(p.value for p in parts) / len(parts), sum(p.draws for p in parts) / len(parts))
-    low, high = mean.interval
-    return {"value": mean.value, "low": low, "high": high, "how": "bootstrap"}
+def _mean(metrics: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The mean of several benchmarks' values. They share no items, so its interval comes from theirs (Newcombe's square-and-add)."""
+    if len(metrics) == 1:
+        return {key: metrics[0][key] for key in ("value", "low", "high", "how")}
+    k, value = len(metrics), math.fsum(m["value"] for m in metrics) / len(metrics)
+    below = math.sqrt(math.fsum((m["value"] - m["low"]) ** 2 for m in metrics)) / k
+    above = math.sqrt(math.fsum((m["high"] - m["value"]) ** 2 for m in metrics)) / k
+    return {"value": value, "low": max(0.0, value - below), "high": min(1.0, value + above), "how": "square-and-add"}
 
 
 def _on_front(point: Mapping[str, Any], points: Sequence[Mapping[str, Any]]) -> bool:
