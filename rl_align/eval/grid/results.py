@@ -326,7 +326,7 @@ def _fronts(
 
 
 def _mean(metrics: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The mean of several benchmarks' values. They share no items, so its interval comes from theirs (Newcombe's square-and-add)."""
+    """The mean of several benchmarks' values. They share no items: its interval comes from theirs (Newcombe's square-and-add)."""
     if len(metrics) == 1:
         return {key: metrics[0][key] for key in ("value", "low", "high", "how")}
     k, value = len(metrics), math.fsum(m["value"] for m in metrics) / len(metrics)
