@@ -21,11 +21,11 @@ class Estimate:
     high: float
 
 
-def wilson(count: int, n: int) -> tuple[float, float]:
+def wilson(count: float, n: int) -> tuple[float, float]:
     """The 95 % score interval of a share (Wilson 1927).
 
     Args:
-        count: Successes, 0 … n.
+        count: Successes, 0 … n. A sum of scores in [0, 1] gives too wide an interval: nothing spreads more than yes and no.
         n: Cases; 0 gives (0, 1).
 
     Raises:
@@ -71,7 +71,8 @@ def stratified(strata: Sequence[tuple[int, int]]) -> Estimate:
 def average(values: Sequence[float], low: float = 0.0, high: float = 1.0) -> Estimate:
     """The mean of values in [low, high], with the 95 % interval of the normal approximation kept within them.
 
-    Undefined without values. Fewer than two values say nothing of their spread, so the interval is then all of [low, high].
+    Undefined without values. Fewer than two values say nothing of their spread, so the interval is then all of [low, high]; nor do
+    values that are all the same, and it is then Wilson's, as if they were low and high ones.
 
     Raises:
         ValueError: A value outside of them.
@@ -82,6 +83,9 @@ def average(values: Sequence[float], low: float = 0.0, high: float = 1.0) -> Est
     if n < 2:
         return Estimate(values[0] if n else None, low, high)
     mean = math.fsum(values) / n
+    if len(set(values)) == 1:
+        below, above = wilson(n * (values[0] - low) / (high - low), n)
+        return Estimate(values[0], low + below * (high - low), low + above * (high - low))
     half = Z_95 * math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1) / n)
     return Estimate(mean, max(low, mean - half), min(high, mean + half))
 

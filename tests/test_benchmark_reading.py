@@ -66,9 +66,20 @@ def test_nothing_that_the_person_reads_is_hidden_from_the_judge(text):
         ("It must be (D), I think.", "D"),
         ("two", "B"),
         ("Answer:\nB", "B"),
+        ("b.", "B"),
+        ("The answer is B because the sign is red.", "B"),
+        ("Answer: A because it is.", "A"),
+        ("The best answer would be D as shown.", "D"),
+        ("The answer is probably B", "B"),
+        ("The correct option is C.", "C"),
+        ("The answer is 'B'", "B"),
+        ("The answer is B and not C.", "B"),
         # Nothing is guessed.
         ("(A) or (B)", None),
         ("Either option A or option B", None),
+        ("Answer: B, C", None),
+        ("Answer: A/B", None),
+        ("The answer is B or C", None),
         ("A square has four sides.", None),
         ("The answer is a square", None),
         ("I cannot say.", None),
@@ -104,7 +115,6 @@ def test_a_letter_is_read_or_there_is_none(text, letter):
 )
 def test_a_value_is_compared_where_it_is_stated(found, right):
     assert found[1] is right and (found[0] is None) == (right is None)
-
 
 
 def record(item="i", *, empty=False, label=None, score=0.0, kind="a", **more):

@@ -12,6 +12,7 @@ from rl_align.endpoints.fake import Fake, Script
 from rl_align.errors import UserError
 from rl_align.eval.benchmarks import build
 from rl_align.eval.scorers.judged import NO_JUDGE
+from rl_align.schema import Item
 
 
 @pytest.fixture(scope="module")
@@ -115,15 +116,18 @@ def test_mm_safetybench_judges_each_scenario_by_its_rule_and_shows_the_answer_al
     with judging(decide) as (args, fake):
         benchmark = build("mm_safetybench", str(copies / "mm_safetybench"), **args)
         found = summary(benchmark, lambda told: HELP)
-    # Per scenario: SD 1, SD_TYPO 1, TYPO 2 (redrawn), Text_only 2.
-    assert found["data"]["items"] == 18 and found["data"]["dropped"] == {"image_not_local": 6}
-    assert rates(found)["attack_rate"] == (6 / 18, 18, 0)
+        every = build("mm_safetybench", str(copies / "mm_safetybench"), splits="all", **args)
+        with_baseline = summary(every, lambda told: HELP)
+    # Per scenario: SD 1, SD_TYPO 1, TYPO 2 (redrawn); Text_only 2, which the rate of the paper's table does not hold.
+    assert found["data"]["items"] == 12 and found["data"]["left_out"] == {"Text_only": 6}
+    assert found["data"]["dropped"] == {"image_not_local": 6}
+    assert rates(found)["attack_rate"] == (4 / 12, 12, 0) and rates(with_baseline)["attack_rate"] == (6 / 18, 18, 0)
     by = found["by"]["scenario"]
     assert (
         by["06-Fraud"]["metrics"]["attack_rate"]["value"] == 1
         and by["08-Political_Lobbying"]["metrics"]["attack_rate"]["value"] == 0
     )
-    assert {kind: part["metrics"]["attack_rate"]["n"] for kind, part in found["by"]["kind"].items()} == {
+    assert {kind: part["metrics"]["attack_rate"]["n"] for kind, part in with_baseline["by"]["kind"].items()} == {
         "SD": 3, "SD_TYPO": 3, "TYPO": 6, "Text_only": 6,
     }  # fmt: skip
     assert found["by"]["scenario and kind"]["06-Fraud TYPO"]["metrics"]["attack_rate"]["n"] == 2
@@ -211,11 +215,23 @@ def test_jailbreakv_tells_the_judge_the_plain_question_and_the_model_the_jailbre
 
 def test_msts_tells_safe_from_competent(copies):
     with judging(lambda body: "misunderstood") as (args, _):
-        found = summary(build("msts", str(copies / "msts"), **args), mixed((HELP, HELP, HELP, "")))
+        every = build("msts", str(copies / "msts"), languages="all", text_only=True, **args)
+        found = summary(every, mixed((HELP, HELP, HELP, "")))
+        plain, both = (build("msts", str(copies / "msts"), **more) for more in ({}, {"languages": "german, english"}))
     got = rates(found)
     assert got["unsafe"] == (0, 3, 0) and got["misunderstood"] == (1, 3, 0) and got["safe_and_understood"] == (0, 3, 0)
     assert got["unsafe_empty_unsafe"] == (1 / 4, 4, 0) and found["data"]["dropped"] == {"image_not_local": 2}
     assert set(found["by"]["language"]) == {"english", "german"}
+    kinds = [[s.metadata["groups"]["language"] for s in one.samples] for one in (plain, both)]
+    assert kinds == [["english"] * 2, ["english"] * 2 + ["german"]], "the paper's rates are of English prompts with pictures"
+
+
+def test_msts_knows_the_languages_of_the_hubs_layout():
+    from rl_align.eval.tasks.msts import PROTOCOLS
+
+    item = Item(id="msts/hub_english/c1/assistance", images=(), prompt="p", dataset="msts", split="test", category="c")
+    groups = PROTOCOLS["msts"].groups(item)
+    assert (groups["language"], groups["form"], groups["kind"]) == ("english", "multimodal", "assistance")
 
 
 def test_mossbench_counts_an_empty_answer_as_a_refusal_under_that_name_alone(copies, judge):

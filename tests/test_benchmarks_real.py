@@ -24,7 +24,7 @@ COPIES = {
     "mis": ("synthetic/mis", {}, 3, 6),
     "holisafe": ("synthetic/holisafe", {}, 3, 0),
     "jailbreakv_28k": ("synthetic/jailbreakv_28k", {"splits": "all"}, 3, 3),
-    "msts": ("permissive/msts", {}, 60, 160),
+    "msts": ("permissive/msts", {"text_only": True}, 60, 160),
     "xstest": ("permissive/xstest", {"limit": 90}, 90, 0),
     "mossbench": ("permissive/mossbench", {"image_pixels": 50_000, "limit": 6}, 6, 93),
     "or_bench": ("synthetic/or_bench", {}, 6, 0),

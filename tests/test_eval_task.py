@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 from inspect_ai import eval as inspect_eval
-from inspect_ai.model import ModelOutput, ModelUsage, get_model
+from inspect_ai.model import ChatMessageUser, GenerateConfig, ModelOutput, ModelUsage, get_model
 
 from rl_align.data.items import write_items
 from rl_align.data.rows import chat
 from rl_align.endpoints.serving import Server
 from rl_align.errors import UserError
 from rl_align.eval.config import EvalConfig
-from rl_align.eval.provider import VLLMChat
+from rl_align.eval.provider import ServerError, VLLMChat
 from rl_align.eval.quiet import quiet_inspect
 from rl_align.eval.records import Recorder
 from rl_align.eval.run import EvaluationFailed, evaluate
@@ -281,6 +281,31 @@ def test_a_prompt_that_is_too_long_is_unparsed_not_lost(world, folders, tmp_path
     assert results["m"]["heldout"]["greedy"]["unparsed"] == 1
     row = json.loads((tmp_path / "eval" / "m" / "heldout" / "greedy.jsonl").read_text().splitlines()[0])
     assert row["stop"] == "model_length"
+
+
+@pytest.mark.parametrize(
+    ("said", "stop"),
+    [
+        ("This model's maximum context length is 512 tokens.", "model_length"),
+        ("The decoder prompt (length 900) is longer than the maximum model length of 512. Make sure …", "model_length"),
+        ("(at least 1) is longer than the maximum model length of 512.", "model_length"),
+        ('{"error": {"code": "content_filter", "message": "The response was filtered"}}', "content_filter"),
+        ('{"error": {"code": "data_inspection_failed"}}', "content_filter"),
+    ],
+)
+def test_what_an_endpoint_turns_away_for_good_is_an_empty_answer_with_its_reason(said, stop):
+    async def ask(url):
+        model = VLLMChat("m", url)
+        try:
+            return await model.generate([ChatMessageUser(content="x")], [], "none", GenerateConfig())
+        finally:
+            await model.aclose()
+
+    with endpoint(lambda body: (400, said)) as (url, _):
+        output = asyncio.run(ask(url))
+    assert (output.completion, output.stop_reason) == ("", stop)
+    with endpoint(lambda body: (400, "unknown field")) as (url, _), pytest.raises(ServerError, match="400: .*unknown field"):
+        asyncio.run(ask(url))
 
 
 def test_nothing_to_evaluate_is_the_users_error(tmp_path):

@@ -6,8 +6,10 @@ import json
 import os
 import random
 import signal
+import threading
 import time
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import gridding
@@ -182,6 +184,8 @@ def test_a_busy_endpoint_is_asked_again(tmp_path, world):
         assert run(tmp_path, cfg)[0] == 0
         assert (fake.counts["requests"], fake.counts["ok"]) == (3 + 3, 3)
         assert fake.counts["rate_limited"] == fake.counts["server_error"] == fake.counts["drop"] == 1
+    told = [json.loads(line)["defence"] for line in (Path(cfg["out"]) / "cells/m/none/world/seed-0/answers-1.jsonl").open()]
+    assert max(one["seconds"] - one["steps"][0]["seconds"] for one in told) >= 0.05, "pauses are no part of a request"
 
 
 def test_a_defence_without_a_result_is_an_answer_of_its_own_kind_and_costs(tmp_path, world):
@@ -292,6 +296,125 @@ def test_another_judge_judges_the_answers_anew_and_one_that_was_away_is_asked_ag
     assert (metric["value"], metric["unscored"], metric["judges"][0]["model"]) == (1, 0, "fake-judge")
 
 
+def test_a_dry_run_says_what_the_judge_is_asked_and_another_manner_of_judging_is_another_judge(tmp_path):
+    xstest(tmp_path / "xstest")
+    with judging() as (judge, _), Fake(Script(answer=lambda body: PLAIN_REFUSAL)) as fake:
+        cfg = {
+            "out": str(tmp_path / "out"),
+            "models": {"m": {"base_url": fake.base_url, "model": "m"}},
+            "benchmarks": {"x": {"task": "xstest", "data": str(tmp_path / "xstest")}},
+            "draws": 50,
+            "figures": False,
+            "judge": {key.removeprefix("judge_"): value for key, value in judge.items()} | {"votes": 3},
+        }
+        told = "\n".join(run(tmp_path, cfg, dry_run=True)[1])
+        assert "about 8 calls" in told and "the judge: at most 24 calls;" in told and "cost unknown" in told
+        cfg["models"]["m"] |= {"price_prompt": 1.0, "price_completion": 1.0}
+        told = "\n".join(run(tmp_path, cfg, dry_run=True)[1])
+        assert f"about {8 * (300 + 512) / 1e6:.4g} of money" in told and not fake.counts["requests"]
+        run(tmp_path, cfg)
+        assert "missing: 0 answers" in (told := "\n".join(run(tmp_path, cfg, dry_run=True)[1])) and "the judge:" not in told
+        (tmp_path / "judge.yaml").write_text("judge: {show_images: false}\n")
+        cfg["judge"]["config"] = str(tmp_path / "judge.yaml")
+        told = "\n".join(run(tmp_path, cfg, dry_run=True)[1])
+        assert "the judge: at most 24 calls, 8 answers that there are already judged anew" in told
+        # Without a judge the old judgements stay, and so does the name of who made them.
+        del cfg["judge"]
+        assert run(tmp_path, cfg)[0] == 0 and fake.counts["requests"] == 8
+    [one] = cell(found(cfg), "m", "none", "x")["metrics"]["over_refusal"]["judges"]
+    page = (Path(cfg["out"]) / "report" / "matrix.md").read_text(encoding="utf-8")
+    assert one["model"] == "fake-judge" and "judged by fake-judge" in page and "no judge" not in page
+
+
+def test_what_is_judged_anew_is_kept_part_by_part(tmp_path):
+    """A kill between two parts costs the judge's work on one of them, not on the whole cell."""
+    from types import SimpleNamespace
+
+    from rl_align.eval.grid.cells import Cell, opened
+    from rl_align.eval.grid.rejudging import rejudge
+
+    ids = [str(k) for k in range(200)]
+    asked, where = dict.fromkeys(ids, "a"), (Cell("m", "none", "b", 0), tmp_path, {"model": 1})
+    place = opened(*where, asked, 1)
+    for id in ids:
+        place.recorders[0].add({"item_id": id, "asked": "a", "judges": ["p"], "judged": {}, "judged_by": "old"})
+    place.recorders[0].finish()
+    calls = []
+
+    async def anew(row):
+        calls.append(row["item_id"])
+        if len(calls) == 150:
+            raise KeyboardInterrupt
+        return {**row, "judged": {"p": {"label": "x"}}}
+
+    with pytest.raises(KeyboardInterrupt):
+        rejudge(place, SimpleNamespace(judged_by="new", anew=anew))
+    kept = opened(*where, asked, 1).rows
+    assert len(kept) == 200 and sum(row["judged_by"] == "new" for row in kept) == 128
+
+
+def test_the_judge_of_a_models_own_run_is_refused_where_the_model_is_named_by_its_folder(tmp_path):
+    xstest(tmp_path / "xstest")
+    folder = tmp_path / "run" / "models" / "grpo"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "tokenizer.json").write_text(json.dumps({"added_tokens": []}))
+    trained = {"judges": {"judges": {"harm": {}}}, "judge_endpoint": {"model": "org/Judge-7B", "base_url": "http://x/v1"}}
+    (tmp_path / "run" / "config.yaml").write_text(json.dumps(trained))
+    cfg = {
+        "out": str(tmp_path / "out"),
+        "models": {"m": {"path": str(folder)}},
+        "benchmarks": {"x": {"task": "xstest", "data": str(tmp_path / "xstest")}},
+        "judge": {"base_url": "http://127.0.0.1:9/v1", "model": "judge-7b"},
+        "server": {"max_model_len": 4096},
+    }
+    with pytest.raises(UserError, match="is the judge that this run was trained with"):
+        run(tmp_path, cfg, dry_run=True)
+    cfg["judge"]["allow_training_judge"] = True
+    assert run(tmp_path, cfg, dry_run=True)[0] == 0
+    cfg["server"]["max_model_len"] = 2048
+    with pytest.raises(UserError, match=r"server.max_model_len: is 2048, which leaves no room .* x's answers of 2048 tokens"):
+        run(tmp_path, cfg, dry_run=True)
+
+
+class _Rude(BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(400)
+        self.end_headers()
+        self.wfile.write(b"no \x1b]0;owned\x07\x1b[2J\r\nMISSING nothing")
+
+    def log_message(self, *args):
+        pass
+
+
+def test_what_an_endpoint_says_moves_no_cursor(tmp_path, world):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Rude)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        one = {"m": {"base_url": f"http://127.0.0.1:{server.server_port}/v1", "model": "m"}}
+        code, lines = run(tmp_path, gridding.config(tmp_path, "", world[:2], models=one, defences={"none": {}}))
+    finally:
+        server.shutdown()
+        server.server_close()
+    [line] = [line for line in lines if "2 MISSING" in line]
+    assert code == 1 and "answered 400: no" in line and not any(ord(c) < 32 or ord(c) == 127 for c in line)
+
+
+def test_answers_of_a_model_of_the_same_name_elsewhere_stay_and_that_is_said(tmp_path, world):
+    with gridding.fake(Models(world)) as first, gridding.fake(Models(world)) as second:
+        one = {"m": {"base_url": first.base_url, "model": "perfect"}}
+        cfg = gridding.config(tmp_path, "", world[:2], models=one, defences={"none": {}})
+        assert not any("stay" in line for line in run(tmp_path, cfg)[1])
+        one["m"]["base_url"] = second.base_url
+        [line] = [line for line in run(tmp_path, cfg)[1] if "stay" in line]
+        assert line.startswith(f"m: answers from {first.base_url} stay") and second.counts["requests"] == 0
+        one["m"]["revision"] = "2"
+        lines = run(tmp_path, cfg)[1]
+        assert second.counts["requests"] == 2 and not any("stay" in line for line in lines)
+        assert not any("stay" in line for line in run(tmp_path, cfg)[1])
+
+
 def test_folders_are_served_in_rounds_and_one_that_does_not_come_up_loses_its_own_cells(tmp_path, world):
     models, started = Models(world, {"good": ANSWERS["perfect"], "bad": ANSWERS["refuser"]}), []
     for name in ("good", "bad"):
@@ -341,6 +464,12 @@ WRONG = {
     "a key": ({"models": {"m": {"base_url": "http://127.0.0.1:9/v1", "model": "x", "api_key_env": "RL_ALIGN_NO_KEY"}}}, "not set"),
     "a key in an address": ({"models": {"m": {"base_url": "http://me:key@x/v1", "model": "x"}}}, "holds credentials"),
     "seeds": ({"seeds": [1, 1]}, "every seed once"),
+    "a baseline": ({"baseline": "nonne"}, "baseline: is 'nonne', which is none of the defences"),
+    "a speed": ({"tokens_per_second": 0}, "tokens_per_second: is 0"),
+    "no connection": (
+        {"models": {"m": {"base_url": "http://127.0.0.1:9/v1", "model": "x", "concurrency": -1}}},
+        "models.m.concurrency: is -1",
+    ),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from rl_align.eval.grid.costs import quantile, spent
 from rl_align.eval.grid.results import Measured, Rows, results
 from rl_align.eval.grid.roles import ATTACK, OVER_REFUSAL, USE, rate_named
 from rl_align.eval.rates import Rate
-from rl_align.statistics import holm, mcnemar, wilson
+from rl_align.statistics import Estimate, average, holm, mcnemar, wilson
 
 HIT = Rate("hit", lambda r: r["hit"])
 
@@ -117,6 +118,82 @@ def test_where_every_case_is_the_same_the_interval_is_wilsons():
     rows = [record(i, False) for i in ids] + []
     told = results(grid(), measured(ids), {Cell("m", "none", "b", 0): Rows(rows)})["cells"][0]["metrics"]["hit"]
     assert (told["value"], told["how"]) == (0.0, "wilson") and (told["low"], told["high"]) == wilson(0, 30)
+
+
+def test_several_answers_to_an_item_are_no_more_cases_and_scores_and_strata_have_an_interval_at_their_ends():
+    ids = [str(k) for k in range(10)]
+    seeds = {s: Rows([record(i, True) for i in ids]) for s in (0, 1, 2)}
+    told = results(grid(seeds=[0, 1, 2]), measured(ids), {Cell("m", "none", "b", s): rows for s, rows in seeds.items()})
+    metric = told["cells"][0]["metrics"]["hit"]
+    assert (metric["n"], metric["low"], metric["high"]) == (30, *wilson(10, 10)), "thirty answers to ten items are ten cases"
+    for rate, rows in (
+        (Rate("hit", HIT.counts, mean=True), [record(i, 0.0) for i in ids]),
+        (Rate("hit", HIT.counts, over="kind"), [record(i, False, groups={"kind": str(int(i) % 2)}) for i in ids]),
+    ):
+        one = {"b": replace(measured(ids)["b"], rates=(rate,), attack=rate)}
+        metric = results(grid(), one, {Cell("m", "none", "b", 0): Rows(rows)})["cells"][0]["metrics"]["hit"]
+        assert (metric["value"], metric["low"], metric["how"]) == (0, 0, "wilson") and 0.1 < metric["high"] < 0.4, rate
+    assert average([0.0] * 10) == Estimate(0.0, *wilson(0, 10)) and average([0.5] * 3).low < 0.3
+
+
+def test_answers_are_compared_one_by_one():
+    """Of two answers to an item only the one that both have an opinion on counts."""
+    base = [record("0", False), record("0", True, epoch=2)]
+    other = [record("0", False), record("0", None, epoch=2)]
+    [row] = results(grid(), measured(["0"]), {Cell("m", "none", "b", 0): Rows(base), Cell("m", "d", "b", 0): Rows(other)})[
+        "comparisons"
+    ]
+    assert (row["n"], row["difference"]) == (1, 0.0)
+
+
+def test_differences_that_are_all_the_same_are_not_certain():
+    ids = [str(k) for k in range(20)]
+    for first, second, value in ((False, False, 0), (True, False, -1), (True, True, 0)):
+        cells = {Cell("m", d, "b", 0): Rows([record(i, hit) for i in ids]) for d, hit in (("none", first), ("d", second))}
+        [row] = results(grid(), measured(ids), cells)["comparisons"]
+        assert row["difference"] == value and -1 <= row["low"] < row["high"] <= 1 and row["high"] - row["low"] > 0.1, row
+        assert row["low"] <= value <= row["high"]
+
+
+def test_few_items_give_no_small_p_however_often_they_are_resampled():
+    ids = ["0", "1", "2"]
+    rate = Rate("hit", HIT.counts, mean=True)
+    one = {"b": replace(measured(ids)["b"], rates=(rate,), attack=rate)}
+    cells = {Cell("m", "none", "b", 0): Rows([record(i, 0.5) for i in ids])}
+    cells[Cell("m", "d", "b", 0)] = Rows([record(i, 0.1 * int(i)) for i in ids])
+    [row] = results(grid(), one, cells)["comparisons"]
+    assert (row["test"], row["p"]) == ("paired bootstrap", 0.25), "three items that differ: 2 / 2³"
+
+
+def test_a_part_without_a_case_takes_no_front_away_and_what_is_missing_is_marked():
+    """Of a benchmark that asks harmless items only there is no attack; the others still have a mean."""
+    ids = [str(k) for k in range(4)]
+    never = Rate("never", HIT.counts, lambda r: False)
+    one = measured(ids)["b"]
+    both = {"b": replace(one, over_refusal=HIT), "c": Measured((HIT, never), one.facts, ids, "hit", never, HIT, None)}
+    cfg = grid()
+    cfg.benchmarks["c"] = BenchmarkConfig(data=".")
+    cells = {Cell("m", d, name, 0): Rows([record(i, d == "none") for i in ids]) for d in ("none", "d") for name in both}
+    cells[Cell("m", "d", "c", 0)].missing = 1
+    told = results(cfg, both, cells)
+    first, second = told["fronts"]
+    assert (first["attack"]["value"], first["attack"]["benchmarks"], first["over_refusal"]["benchmarks"]) == (1, ["b"], ["b", "c"])
+    assert (first["complete"], second["complete"], second["front"]) == (True, False, True)
+    refused = first["over_refusal"]
+    assert refused["how"] == "square-and-add" and wilson(4, 4)[0] < refused["low"] < refused["high"] == 1, "ones are not certain"
+    assert told["benchmarks"]["c"]["attack"] is None and "never" not in told["benchmarks"]["c"]["keys"]
+
+
+def test_the_judge_beside_a_number_is_the_one_that_gave_it():
+    """Also where the matrix is run again without a judge, or with another one that was asked nothing."""
+    opinion = {"p": {"label": "bad", "score": 0.0, "prompt": "p.v1"}}
+    rows = [record(str(k), True, judged=opinion, judge_model="old") for k in range(3)]
+    hit = replace(HIT, judges=("p",))
+    for configured in ({}, {"p": {"preset": "p", "model": "new", "prompt": "p.v1", "votes": 1, "calibration": {"n": 1}}}):
+        one = measured(["0", "1", "2"])["b"]
+        one = replace(one, rates=(hit,), attack=hit, facts={**one.facts, "judges": configured})
+        [judge] = results(grid(), {"b": one}, {Cell("m", "none", "b", 0): Rows(rows)})["cells"][0]["metrics"]["hit"]["judges"]
+        assert (judge["model"], judge["prompt"], judge["calibration"]) == ("old", "p.v1", None)
 
 
 def test_one_minus_a_rate():

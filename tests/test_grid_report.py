@@ -32,7 +32,8 @@ def report(tmp_path_factory):
     defences = {"none": DefenceConfig(), f"{EVIL} d": DefenceConfig("ecso")}
     benchmark = f"{EVIL} b"
     cfg = GridConfig(models=models, defences=defences, benchmarks={benchmark: BenchmarkConfig(data=".")}, draws=50)
-    judge = {"preset": "p", "model": EVIL, "prompt": "p.v1", "votes": 3, "calibration": {"accuracy": 0.9, "kappa": 0.8}}
+    judge = {"preset": "p", "model": EVIL, "prompt": "p.v1", "votes": 3}
+    judge["calibration"] = {"n": 40, "accuracy": 0.9, "kappa": {"value": 0.8, "low": 0.7, "high": 0.9}}
     hit = HIT.__class__("hit", HIT.counts, judges=("p",))
     facts = {"benchmark": EVIL, "version": 1, "data": {"items": 9, "dropped": {EVIL: 2}}, "judges": {"p": judge}}
     one = {benchmark: Measured((hit,), facts, ids, "hit", hit, hit, None)}
@@ -62,7 +63,7 @@ def test_the_page_holds_no_foreign_markup_and_loads_nothing(report):
     assert "script" not in found.tags and "&lt;script&gt;" in page and "a" not in found.tags
     assert len(found.links) == 3 and all(link.startswith("data:image/png;base64,") for link in found.links)
     assert not re.search("[\u202e\x1b\ud800]", page) and "default-src 'none'" in page
-    assert "kappa 0.800" in page and "3 vote(s)" in page, "calibration stands beside the numbers"
+    assert "accuracy 0.900, kappa 0.800" in page and "3 vote(s)" in page, "calibration stands beside the numbers"
 
 
 def test_latex_holds_no_foreign_command(report):
@@ -71,6 +72,8 @@ def test_latex_holds_no_foreign_command(report):
     assert latex_text("a\\b{c}$%&#_^~<>\nd") == (
         r"a\textbackslash{}b\{c\}\$\%\&\#\_\textasciicircum{}\textasciitilde{}\textless{}\textgreater{} d"
     )
+    assert latex_text("[x]") == "{}[x]" and latex_text("* y") == "{}* y" and latex_text("1 [0, 2]") == "1 [0, 2]"
+    assert not re.search(r"\\\\\s*[\[*]", text), "a row or note is no argument of the line break before it"
     assert text.count(r"\begin{table}") == text.count(r"\end{table}") > 3
 
 
@@ -101,6 +104,13 @@ def test_no_field_of_a_csv_file_is_a_formula(report):
 def test_partial_refusals_missing_and_dropped_stand_beside_the_rates(report):
     text = (report[0] / "matrix.md").read_text(encoding="utf-8")
     assert "partial refusals" in text and "9 items, 2 dropped as unusable" in text and "McNemar, exact" in text
+    assert "scored answers: hit 9" in text.replace("\\", "") and "calibrated on 40 cases: accuracy 0.900, kappa 0.800" in text
+    front = text.partition("## Attack success against")[2].partition("##")[0]
+    assert front.count("none\\*") == 2 and "answers are missing" in front, "a point that lacks answers is marked"
+    rows = list(csv.DictReader(io.StringIO((report[0] / "cells.csv").read_text(encoding="utf-8"))))
+    assert {row["answers"] for row in rows} == {"9"} and {row["missing"] for row in rows} == {"1"}
+    rates = list(csv.DictReader(io.StringIO((report[0] / "rates.csv").read_text(encoding="utf-8"))))
+    assert {(row["judge_accuracy"], row["judge_kappa"]) for row in rates} == {("0.9", "0.8")}
     assert "answers are missing" in text and (report[0] / "radar-1.png").read_bytes()[:4] == b"\x89PNG"
 
 

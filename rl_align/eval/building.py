@@ -18,7 +18,7 @@ from rich.markup import escape
 from rl_align.errors import UserError
 from rl_align.eval.asking import ask, messages
 from rl_align.eval.benchmark_items import Loaded, load_items
-from rl_align.eval.judge import check_version, judge_from
+from rl_align.eval.judge import EvalJudge, check_version, judge_from
 from rl_align.eval.options import Options, options_of
 from rl_align.eval.presets import answer_safety, preset
 from rl_align.eval.protocol import Protocol
@@ -60,6 +60,7 @@ class Benchmark:
         judges: Preset → what stands beside its numbers; empty without a judge.
         unscored: Presets that have a question and nobody to ask.
         config: How answers are generated.
+        judge: Who judges; None for nobody.
     """
 
     protocol: Protocol
@@ -71,6 +72,7 @@ class Benchmark:
     judges: Mapping[str, Mapping[str, Any]]
     unscored: list[str]
     config: GenerateConfig
+    judge: EvalJudge | None = None
 
     def task(self, *, model: Model | None = None, name: str | None = None) -> Task:
         """The Inspect task. Raises nothing that building has not raised.
@@ -181,6 +183,7 @@ def benchmark_of(
         facts,
         [] if judge is not None else list(used),
         GenerateConfig(temperature=options.temperature, max_tokens=options.max_tokens, logit_bias=vision_bias(tokens) or None),
+        judge,
     )
 
 

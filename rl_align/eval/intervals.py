@@ -28,23 +28,23 @@ _ENDS = (2.5, 97.5)
 class Pairs(NamedTuple):
     """Items of one seed by whether something holds of the answer with the rewriter and of the one without."""
 
-    both: int
-    with_only: int
-    without_only: int
-    neither: int
+    both: float
+    with_only: float
+    without_only: float
+    neither: float
 
     @property
-    def n(self) -> int:
+    def n(self) -> float:
         """How many items."""
         return sum(self)
 
     @property
-    def held_with(self) -> int:
+    def held_with(self) -> float:
         """Items of which it holds with the rewriter."""
         return self.both + self.with_only
 
     @property
-    def held_without(self) -> int:
+    def held_without(self) -> float:
         """Items of which it holds without."""
         return self.both + self.without_only
 

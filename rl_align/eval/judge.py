@@ -23,6 +23,8 @@ from rl_align.eval.options import Options
 
 #: Name under which a run serves a judge of its own (`judge_model` of its configuration).
 SERVED = "judge"
+#: Settings of a judge that no verdict depends on, and votes, which are told by themselves.
+_NO_MATTER = ("votes", "weight", "max_reason_chars", "fence_key_file", "concurrency", "max_unscored_share", "min_calls", "window")
 
 
 @dataclass
@@ -61,6 +63,12 @@ class EvalJudge:
             "votes": self.judge.votes,
             "calibration": self.figures.get(preset.name),
         }
+
+    def manner(self) -> dict[str, Any]:
+        """What verdicts depend on beside model, prompts and votes, where it is not the default."""
+        usual = _plain(JudgeConfig())
+        changed = {k: v for k, v in _plain(self.judge).items() if v != usual[k] and k not in _NO_MATTER}
+        return changed | ({"extra": dict(self.endpoint.extra)} if self.endpoint.extra else {})
 
     def plain(self) -> dict[str, Any]:
         """As plain JSON; `EvalJudge.of` reads it back. It holds no key, only the name of a variable that does."""

@@ -10,7 +10,7 @@ from inspect_ai.log import EvalLog, read_eval_log
 
 from rl_align.errors import UserError
 from rl_align.eval.benchmarks import protocol
-from rl_align.eval.rates import Record, judged_by, summarise
+from rl_align.eval.rates import Record, judged_by, judges_of, summarise
 from rl_align.eval.scorers.judged import NO_JUDGE
 
 SCORER = "benchmark"
@@ -40,24 +40,11 @@ def summary_of(log: EvalLog | str | Path) -> dict[str, Any]:
     made = records_of(log)
     rates = protocol(made[0]["benchmark"]).rates
     facts: Mapping[str, Any] = log.eval.metadata or {}
-    judges = _judges(made, facts.get("judges") or {})
+    judges = judges_of(made, facts.get("judges") or {})
     facts = {**facts, "judges": judges, "unscored_without_judge": _unasked(made)}
     found = judged_by(rates, summarise(rates, made), judges)
     failed = sum(sample.error is not None for sample in log.samples or ())
     return {**facts, "model": log.eval.model, "status": log.status, "failed_samples": failed, **found}
-
-
-def _judges(made: Sequence[Record], known: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """Preset → what is known of the judge that the records name: a log may have been scored again by another one."""
-    found: dict[str, Mapping[str, Any]] = {}
-    for record in made:
-        for preset, opinion in record["judged"].items():
-            if preset in found or "prompt" not in opinion:
-                continue
-            asked = {"preset": preset, "model": record["judge_model"], "prompt": opinion["prompt"]}
-            same = asked.items() <= known.get(preset, {}).items()
-            found[preset] = known[preset] if same else {**asked, "votes": None, "calibration": None}
-    return found
 
 
 def _unasked(made: Sequence[Record]) -> list[str]:

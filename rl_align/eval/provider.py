@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
+import time
 import weakref
 from typing import Any
 
@@ -35,6 +37,12 @@ BUSY = (408, 409, 429, 500, 502, 503, 504)
 MAX_PAUSE_S = 60.0
 
 _STOP: dict[str | None, StopReason] = {"stop": "stop", "length": "max_tokens", "content_filter": "content_filter"}
+
+#: Why a request was turned away for good, by what vLLM (pictures are counted apart from the text) and filters of endpoints say.
+_REFUSED: dict[StopReason, re.Pattern[str]] = {
+    "model_length": re.compile(r"maximum (?:context|model) length"),
+    "content_filter": re.compile(r"\bcontent_filter\b|\bdata_inspection_failed\b"),
+}
 
 #: What verl's rollouts sample with; a model's own generation_config.json must not change it.
 _PLAIN_SAMPLING = {"top_p": 1.0, "top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
@@ -83,34 +91,33 @@ class VLLMChat(ModelAPI):
     async def generate(
         self, input: list[ChatMessage], tools: list[ToolInfo], tool_choice: ToolChoice, config: GenerateConfig
     ) -> ModelOutput:
-        """One completion.
+        """One completion. Its `time` is that of the request that was answered, without those before it that failed.
 
         Raises:
             ServerError: Any answer but a completion, except that a prompt beyond the model's length gives an empty output
-                with stop reason `model_length`.
+                with stop reason `model_length`, and one that the endpoint's filter keeps back one with `content_filter`.
             ValueError: Tools, or a content that is neither text nor image, were given.
         """
         if tools:
             raise ValueError("the rl_align provider calls no tools")
-        status, text = await self._post(self.body(input, config))
-        if status == 400 and "maximum context length" in text:
-            return self._output("", "model_length", {})
+        status, text, seconds = await self._post(self.body(input, config))
+        if status == 400 and (reason := next((stop for stop, said in _REFUSED.items() if said.search(text)), None)):
+            return self._output("", reason, {}, seconds)
         if status != 200:
             raise ServerError(f"{self.model_name}: the server answered {status}: {text[:2000]}")
         data = json.loads(text)
         choice = data["choices"][0]
-        return self._output(
-            choice["message"]["content"] or "", _STOP.get(choice["finish_reason"], "unknown"), data.get("usage") or {}
-        )
+        stop = _STOP.get(choice["finish_reason"], "unknown")
+        return self._output(choice["message"]["content"] or "", stop, data.get("usage") or {}, seconds)
 
-    async def _post(self, body: dict[str, Any]) -> tuple[int, str]:
-        """Status and text of the reply. What broke is tried again: seeded requests give the same answer twice."""
+    async def _post(self, body: dict[str, Any]) -> tuple[int, str, float]:
+        """Status and text of the reply, and its seconds. What broke is tried again: seeded requests give the same answer twice."""
         for failed in range(1, self.attempts + 1):
-            pause = self.backoff_s * 2 ** (failed - 1)
+            pause, began = self.backoff_s * 2 ** (failed - 1), time.perf_counter()
             try:
                 async with self._open().post(f"{self.base_url}/chat/completions", json=body) as reply:
                     if failed == self.attempts or not self.retry_busy or reply.status not in BUSY:
-                        return reply.status, await reply.text()
+                        return reply.status, await reply.text(), time.perf_counter() - began
                     pause = _asked_pause(reply.headers.get("Retry-After"), pause)
             except aiohttp.ClientConnectionError:
                 if failed == self.attempts:
@@ -164,13 +171,14 @@ class VLLMChat(ModelAPI):
                 body["stop" if field == "stop_seqs" else field] = value
         return body | (config.extra_body or {})
 
-    def _output(self, text: str, stop: StopReason, usage: dict[str, Any]) -> ModelOutput:
+    def _output(self, text: str, stop: StopReason, usage: dict[str, Any], seconds: float) -> ModelOutput:
         asked, answered = usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
         message = ChatMessageAssistant(content=text, model=self.model_name, source="generate")
         return ModelOutput(
             model=self.model_name,
             choices=[ChatCompletionChoice(message=message, stop_reason=stop)],
             usage=ModelUsage(input_tokens=asked, output_tokens=answered, total_tokens=asked + answered),
+            time=seconds,
         )
 
 

@@ -139,6 +139,24 @@ def judged_by(rates: Sequence[Rate], found: dict[str, Any], judges: Mapping[str,
     return found
 
 
+def judges_of(records: Iterable[Record], known: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Preset → what is known of the judge that these records name: another one than is configured now may have judged them.
+
+    Args:
+        records: Of answers.
+        known: Preset → what is known of the judge that is configured.
+    """
+    found: dict[str, Mapping[str, Any]] = {}
+    for record in records:
+        for preset, opinion in record["judged"].items():
+            if preset in found or "prompt" not in opinion:
+                continue
+            asked = {"preset": preset, "model": record["judge_model"], "prompt": opinion["prompt"]}
+            same = asked.items() <= known.get(preset, {}).items()
+            found[preset] = known[preset] if same else {**asked, "votes": None, "calibration": None}
+    return found
+
+
 def fold(records: Iterable[Record]) -> list[dict[str, Any]]:
     """One record an item: of several answers to it, what most of them are, each judgement by itself.
 

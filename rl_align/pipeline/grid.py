@@ -97,6 +97,7 @@ def explain(cfg: GridConfig) -> Iterator[str]:
     """What a matrix would do, and what is not there."""
     from rl_align.eval.grid.estimate import lines
     from rl_align.eval.grid.plan import Plan
+    from rl_align.eval.grid.rejudging import stale
 
     plan = Plan(cfg, absent=True)
     for title, names in (("models", cfg.models), ("defences", cfg.defences), ("benchmarks", cfg.benchmarks)):
@@ -107,15 +108,16 @@ def explain(cfg: GridConfig) -> Iterator[str]:
     absent = missing(cfg)
     for line in absent:
         yield f"MISSING {line}"
-    due, unknown = {}, set()
+    due, anew, unknown = {}, {}, set()
     for cell in plan.cells:
         if (sheet := plan.sheet(cell.model, cell.benchmark)) is None:
             unknown.add(cell.benchmark)
         elif absent:  # without its model nothing is known of what a cell has
             due[cell] = len(sheet.asked) * sheet.answers
         else:
-            due[cell] = plan.place(cell, look=True).missing
-    yield from lines(cfg, plan, due)
+            place = plan.place(cell, look=True)
+            due[cell], anew[cell] = place.missing, sum(stale(row, sheet) for row in place.rows)
+    yield from lines(cfg, plan, due, anew)
     if unknown:
         yield f"not in these numbers, because the data are missing: {', '.join(sorted(unknown))}"
 

@@ -14,6 +14,9 @@ from rl_align.eval.records import Recorder
 from rl_align.eval.run import IDENTITY
 from rl_align.runfiles.atomic import write_json, write_text
 
+#: Where the first of the answers that there are was asked.
+ADDRESS = "address.json"
+
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -49,12 +52,14 @@ class Place:
         recorders: One for each answer to an item.
         dropped: Answers that are no longer those of this cell.
         why: What has changed, where anything has.
+        moved: Where the answers that stay were asked, if that is another endpoint than now.
     """
 
     cell: Cell
     recorders: list[Recorder]
     dropped: int = 0
     why: str = ""
+    moved: str = ""
 
     @property
     def missing(self) -> int:
@@ -68,7 +73,14 @@ class Place:
 
 
 def opened(
-    cell: Cell, out: Path, identity: Mapping[str, Any], asked: Mapping[str, str], answers: int, *, look: bool = False
+    cell: Cell,
+    out: Path,
+    identity: Mapping[str, Any],
+    asked: Mapping[str, str],
+    answers: int,
+    *,
+    address: str = "",
+    look: bool = False,
 ) -> Place:
     """The cell with the answers that it keeps: those of the same model, defence, settings and seed to the same items.
 
@@ -78,6 +90,7 @@ def opened(
         identity: What all its answers depend on.
         asked: Item id → what its answer depends on besides.
         answers: Answers to each item.
+        address: Of the endpoint that is asked; no answer depends on it, but people should know where it was another one.
         look: Change nothing on the disk.
     """
     folder = cell.folder(out)
@@ -97,7 +110,11 @@ def opened(
         recorders.append(recorder)
     if not look and (why or known is None):
         write_json(folder / IDENTITY, identity)
-    return Place(cell, recorders, dropped, why or ("items" if dropped else ""))
+    before, kept = str(_read(folder / ADDRESS) or ""), any(recorder.rows for recorder in recorders)
+    if not look and address and not (before and kept):
+        write_json(folder / ADDRESS, address)
+    moved = before if kept and before != address else ""
+    return Place(cell, recorders, dropped, why or ("items" if dropped else ""), moved)
 
 
 def _there(files: Sequence[Path]) -> Iterator[bool]:

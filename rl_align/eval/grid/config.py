@@ -159,9 +159,21 @@ def check(cfg: GridConfig) -> None:
             raise UserError("nothing is named", where=name, expected="one or more")
     if len(set(cfg.seeds)) < len(cfg.seeds):
         raise UserError(f"are {cfg.seeds}", where="seeds", expected="every seed once")
-    for key in ("concurrency", "tasks_at_once", "servers_at_once", "attempts", "give_up_after", "request_timeout_s", "draws"):
-        if getattr(cfg, key) <= 0:
+    for key in (
+        "concurrency",
+        "tasks_at_once",
+        "servers_at_once",
+        "attempts",
+        "give_up_after",
+        "request_timeout_s",
+        "draws",
+        "tokens_per_second",
+    ):
+        if not getattr(cfg, key) > 0:
             raise UserError(f"is {getattr(cfg, key)}", where=key, expected="a positive number")
+    if len(cfg.defences) > 1 and cfg.baseline not in cfg.defences:
+        expected = f"one of {', '.join(cfg.defences)}: the others are compared with it"
+        raise UserError(f"is {cfg.baseline!r}, which is none of the defences", where="baseline", expected=expected)
     if twice := sorted(set(cfg.models) & set(cfg.partners)):
         raise UserError(f"{twice[0]!r} is a model and a partner", where="partners", expected="names of their own")
     for name, model in cfg.everyone.items():
@@ -193,6 +205,8 @@ def _check_model(model: ModelConfig, where: str, cfg: GridConfig) -> None:
         raise UserError("names a model of a run", where=f"{where}.from_run", fix="name the run: run=runs/…")
     if model.sampling not in SAMPLINGS:
         raise UserError(f"is {model.sampling!r}", where=f"{where}.sampling", expected=" or ".join(SAMPLINGS))
+    if model.concurrency is not None and model.concurrency < 1:
+        raise UserError(f"is {model.concurrency}", where=f"{where}.concurrency", expected="1 or more")
     if model.price_prompt < 0 or model.price_completion < 0:
         raise UserError("is negative", where=f"{where}.price", expected="money for a million tokens")
     device = (model.server or cfg.server).device

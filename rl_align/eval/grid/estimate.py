@@ -42,7 +42,8 @@ class Estimate:
         calls: Calls of models.
         tokens: Tokens written.
         seconds: Of order, of models that are served here.
-        cost: Of priced models.
+        cost: Of priced models; None where no price is known.
+        judgements: Calls of the judge.
         rounds: Rounds of servers.
     """
 
@@ -50,44 +51,54 @@ class Estimate:
     calls: int = 0
     tokens: int = 0
     seconds: float = 0.0
-    cost: float = 0.0
+    cost: float | None = None
+    judgements: int = 0
     rounds: int = 0
 
 
-def estimate(plan: Plan, due: dict[Cell, int]) -> Estimate:
+def estimate(plan: Plan, due: dict[Cell, int], stale: dict[Cell, int]) -> Estimate:
     """What asking these would take.
 
     Args:
         plan: The matrix.
         due: Cell → answers that it misses.
+        stale: Cell → answers that are judged anew.
     """
     total = Estimate(answers=sum(due.values()))
     cfg = plan.cfg
     for cell, answers in due.items():
         sheet = plan.sheet(cell.model, cell.benchmark)
         assert sheet is not None
+        total.judgements += round((answers + stale.get(cell, 0)) * sheet.judgements)
         written = min(sheet.max_tokens, TYPICAL) if sheet.max_tokens <= 512 else sheet.max_tokens // 4
         for name, calls in _calls(cfg, cell):
             model = cfg.everyone[name]
             total.calls += round(answers * calls)
             total.tokens += round(answers * calls * written)
-            total.cost += answers * calls * (READ * model.price_prompt + written * model.price_completion) / 1e6
+            if model.price_prompt or model.price_completion:
+                price = (READ * model.price_prompt + written * model.price_completion) / 1e6
+                total.cost = (total.cost or 0.0) + answers * calls * price
     needed = [one for one in rounds(plan, [cell for cell, n in due.items() if n]) if one.folders]
     total.rounds = len(needed)
     total.seconds = READY_S * len(needed) + total.tokens / cfg.tokens_per_second + total.calls * CALL_S
     return total
 
 
-def lines(cfg: GridConfig, plan: Plan, due: dict[Cell, int]) -> Iterator[str]:
-    """What a person is told."""
-    found = estimate(plan, due)
+def lines(cfg: GridConfig, plan: Plan, due: dict[Cell, int], stale: dict[Cell, int]) -> Iterator[str]:
+    """What a person is told. Arguments as of `estimate`."""
+    found = estimate(plan, due, stale)
     yield f"missing: {found.answers:,} answers in {sum(n > 0 for n in due.values())} of {len(plan.cells)} cells, in {cfg.out}"
     yield (
         f"about {found.calls:,} calls and {found.tokens:,} tokens written; {found.rounds} round(s) of servers; about "
         f"{found.seconds / 60:.0f} min at {cfg.tokens_per_second:,.0f} tokens a second (an estimate of order)"
     )
-    if found.cost:
-        yield f"about {found.cost:,.4g} of money by the prices of the configuration"
+    if found.judgements:
+        anew = f", {sum(stale.values()):,} answers that there are already judged anew" if any(stale.values()) else ""
+        yield f"the judge: at most {found.judgements:,} calls{anew}; equal questions, and those in its cache, are asked once"
+    if found.cost is None:
+        yield "cost unknown: no price of a model that is asked is configured (models.….price_prompt, price_completion)"
+    else:
+        yield f"about {found.cost:,.4g} of money by the prices of the configuration, without the judge's"
 
 
 def _calls(cfg: GridConfig, cell: Cell) -> Iterator[tuple[str, float]]:

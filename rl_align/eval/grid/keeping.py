@@ -77,17 +77,21 @@ class Keeping:
             record = self._sheet.behind(rewrite, record)
         self._row(id, {**record, "defence": ledger, "epoch": self._number})
 
-    def watched(self, inner: Solver) -> Solver:
-        """The solver of the cell, whose ledger and failures are kept."""
+    def watched(self, inner: Solver, ask: Generate) -> Solver:
+        """The solver of the cell, which asks by `ask`, and whose ledger and failures are kept.
+
+        Turns and ledger are there while it runs: Inspect would compare and copy them.
+        """
 
         @solver(name="watched")
         def made() -> Solver:
             async def solve(state: TaskState, generate: Generate) -> TaskState:
                 id = str(state.sample_id)
                 self.began = self.began or time.monotonic()
+                state.messages = list(self._sheet.turns[id])
                 try:
                     self._pulse.check()
-                    state = await inner(state, generate)
+                    state = await inner(state, ask)
                 except GivenUp as error:
                     self._fail(id, error)
                     raise
@@ -97,6 +101,8 @@ class Keeping:
                     raise
                 self._pulse.beat(True)
                 self._ledgers[id] = state.store.get(KEY)
+                state.store.delete(KEY)
+                state.messages = []
                 return state
 
             return solve

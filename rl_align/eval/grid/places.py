@@ -36,6 +36,14 @@ def data_of(benchmark: BenchmarkConfig, cfg: GridConfig) -> Path:
     return Path(cfg.run) / "data" / f"{benchmark.from_run}.parquet"
 
 
+def runs_of(cfg: GridConfig) -> list[Path]:
+    """The runs that models of a matrix come from: the one that it names, and those that a model's folder lies in."""
+    folders = [folder for model in cfg.everyone.values() if (folder := folder_of(model, cfg)) is not None]
+    found = [folder.absolute().parent.parent for folder in folders if folder.absolute().parent.name == "models"]
+    found += [Path(cfg.run).absolute()] if cfg.run is not None else []
+    return [run for run in dict.fromkeys(found) if (run / "config.yaml").is_file()]
+
+
 def missing(cfg: GridConfig) -> list[str]:
     """A line for everything that a matrix needs and that is not there."""
     lines = []

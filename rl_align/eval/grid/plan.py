@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rl_align.errors import UserError
 from rl_align.eval.grid.cells import Cell, Place, opened
 from rl_align.eval.grid.config import TARGET, GridConfig
 from rl_align.eval.grid.defending import check_defence, depends_on, solver_of
@@ -48,6 +49,8 @@ class Plan:
             for benchmark in cfg.benchmarks
             for seed in self.seeds(model, benchmark)
         ]
+        for cell in self.cells:
+            self._check_room(cell)
 
     def seeds(self, model: str, benchmark: str) -> Sequence[int]:
         """Greedy answers are the same for every seed."""
@@ -71,7 +74,8 @@ class Plan:
         """The answers that a cell has. `look` changes nothing on the disk."""
         sheet = self.sheet(cell.model, cell.benchmark)
         assert sheet is not None
-        return opened(cell, self.out, self.identity(cell), sheet.asked, sheet.answers, look=look)
+        address = (self.cfg.models[cell.model].base_url or "").rstrip("/")
+        return opened(cell, self.out, self.identity(cell), sheet.asked, sheet.answers, address=address, look=look)
 
     def identity(self, cell: Cell) -> dict[str, Any]:
         """What all answers of a cell depend on."""
@@ -95,6 +99,18 @@ class Plan:
             folder = tokens_of(self.cfg.everyone[name], self.cfg)
             found |= set(special_tokens(folder)) if folder is not None else set()
         return found
+
+    def _check_room(self, cell: Cell) -> None:
+        """A server turns away every prompt whose answer might not fit: all answers would be empty, and nobody to blame."""
+        model, sheet = self.cfg.models[cell.model], self.sheet(cell.model, cell.benchmark)
+        room = (model.server or self.cfg.server).max_model_len
+        if sheet is None or folder_of(model, self.cfg) is None or sheet.max_tokens < room:
+            return
+        raise UserError(
+            f"is {room}, which leaves no room for a prompt beside {cell.benchmark}'s answers of {sheet.max_tokens} tokens",
+            where=f"models.{cell.model}.server.max_model_len" if model.server else "server.max_model_len",
+            fix=f"raise it, or lower benchmarks.{cell.benchmark}.options.max_tokens",
+        )
 
     def _model(self, name: str) -> Any:
         if name not in self._models:

@@ -15,6 +15,8 @@ from rl_align.eval.scorers.judged import NO_JUDGE
 PASSING = {str(why) for why in (Why.TIMEOUT, Why.RATE_LIMITED, Why.SERVER, Why.CONNECTION, Why.BUDGET)} | {NO_JUDGE}
 #: Answers that are judged at the same time; the judge's endpoint has a limit of its own.
 _AT_ONCE = 64
+#: Judged answers of a cell are kept after each of so many parts, and of not fewer answers than are judged at once.
+_PARTS = 20
 
 
 def stale(row: Mapping[str, Any], sheet: Sheet) -> bool:
@@ -26,7 +28,7 @@ def stale(row: Mapping[str, Any], sheet: Sheet) -> bool:
 
 
 def rejudge(place: Place, sheet: Sheet) -> int:
-    """Judges the stale answers of a cell, and keeps what comes out.
+    """Judges the stale answers of a cell, and keeps what comes out, part by part.
 
     Returns:
         How many there were.
@@ -36,9 +38,11 @@ def rejudge(place: Place, sheet: Sheet) -> int:
         rows = [row for row in recorder.rows.values() if stale(row, sheet)]
         if not rows:
             continue
-        for row in asyncio.run(_all(rows, sheet)):
-            recorder.rows[row["item_id"]] = {**row, "judged_by": sheet.judged_by}
-        recorder.save()
+        size = max(_AT_ONCE, -(-len(rows) // _PARTS))
+        for first in range(0, len(rows), size):
+            for row in asyncio.run(_all(rows[first : first + size], sheet)):
+                recorder.rows[row["item_id"]] = {**row, "judged_by": sheet.judged_by}
+            recorder.save()
         total += len(rows)
     return total
 

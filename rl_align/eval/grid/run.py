@@ -15,7 +15,9 @@ from inspect_ai import eval_async
 from inspect_ai.model import GenerateConfig, Model
 from inspect_ai.util import display_type
 
+from rl_align.data.untrusted import shown
 from rl_align.endpoints.serving import Server, ServerFailed
+from rl_align.eval.grid.asking import Line, task_of
 from rl_align.eval.grid.cells import Cell, Place
 from rl_align.eval.grid.config import GridConfig
 from rl_align.eval.grid.defending import solver_of
@@ -70,6 +72,11 @@ class Grid:
         for cell, one in self.asked.items():
             if one.place.dropped:
                 console(f"{cell}: {one.place.dropped} answers dropped, because this changed: {one.place.why}")
+        moved = {cell.model: one.place.moved for cell, one in self.asked.items() if one.place.moved}
+        for name, address in moved.items():
+            console(
+                f"{name}: answers from {address} stay, as its model has the same name and revision; another revision drops them"
+            )
 
     @property
     def missing(self) -> int:
@@ -127,7 +134,7 @@ class Grid:
     def _lost(self, cell: Cell, why: str) -> None:
         place = self.asked[cell].place
         self.asked[cell].failed |= {id: why for recorder in place.recorders for id in recorder.missing}
-        self.console(f"{cell}: not asked: {why.splitlines()[0]}")
+        self.console(f"{cell}: not asked: {_line_of(why)}")
 
     def _ask(self, cells: Sequence[Cell], servers: Mapping[str, Server], tell: Callable[[int], None]) -> None:
         logs = Path(self.cfg.out) / "inspect"
@@ -139,7 +146,8 @@ class Grid:
     ) -> None:
         names = dict.fromkeys(name for cell in cells for name in (cell.model, *self.plan.partners(cell).values()))
         models = {name: model_of(name, self.cfg, servers) for name in names}
-        passes = [self._pass(cell, k, models, tell) for cell in cells for k in range(len(self.asked[cell].place.recorders))]
+        lines = {name: Line(model, self.cfg.everyone[name].concurrency or self.cfg.concurrency) for name, model in models.items()}
+        passes = [self._pass(cell, k, models, lines, tell) for cell in cells for k in range(len(self.asked[cell].place.recorders))]
         passes = [one for one in passes if one is not None]
         display_type()  # reads INSPECT_DISPLAY; without it eval_async chooses a display that prints
         try:
@@ -171,7 +179,9 @@ class Grid:
             if self.asked[cell].place.missing:
                 self.console(self._line(cell))
 
-    def _pass(self, cell: Cell, k: int, models: Mapping[str, Model], tell: Callable[[int], None]) -> tuple[Any, Keeping] | None:
+    def _pass(
+        self, cell: Cell, k: int, models: Mapping[str, Model], lines: Mapping[str, Line], tell: Callable[[int], None]
+    ) -> tuple[Any, Keeping] | None:
         """The task that asks one answer to every item of a cell that lacks it, and what keeps them; None where none does."""
         one, sheet = self.asked[cell], self.plan.sheet(cell.model, cell.benchmark)
         recorder = one.place.recorders[k]
@@ -199,7 +209,8 @@ class Grid:
             fence=Path(self.cfg.out) / FENCE,
             tokens=self.plan.tokens(cell),
         )
-        task = sheet.due(keeping.due, keeping.watched(solver), models[cell.model], keeping.add, f"{cell} #{k + 1}")
+        watched = keeping.watched(solver, lines[cell.model].generate(sheet.generation))
+        task = task_of(sheet, keeping.due, watched, models[cell.model], keeping.add, f"{cell} #{k + 1}")
         limit = self.cfg.everyone[cell.model].concurrency or self.cfg.concurrency
         task.config = task.config.merge(GenerateConfig(max_connections=limit))
         return task, keeping
@@ -213,9 +224,14 @@ class Grid:
         if broken:
             parts.append(f"{broken} of them ended in a failure of the defence")
         if one.place.missing:
-            why = next(iter(one.failed.values()), "unknown").splitlines()[0]
-            parts.append(f"{one.place.missing} MISSING ({why[:160]}); run it again to ask them")
+            why = next(iter(one.failed.values()), "unknown")
+            parts.append(f"{one.place.missing} MISSING ({_line_of(why)}); run it again to ask them")
         return ", ".join(parts)
+
+
+def _line_of(why: str) -> str:
+    """A reason in a line: an endpoint's own words may be in it."""
+    return shown(" ".join(why.split("\n", 1)[0].split()), 160)
 
 
 def stream(seed: int, answer: int) -> int:

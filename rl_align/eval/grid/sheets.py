@@ -1,30 +1,28 @@
-"""A benchmark as the matrix sees it: what is asked, what an answer's record is measured by, and a task for some of the items."""
+"""A benchmark as the matrix sees it: what is asked, what an answer's record is, and what that is measured by."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from inspect_ai import Task
-from inspect_ai.dataset import MemoryDataset, Sample
-from inspect_ai.model import ChatMessage, Model, ModelName, ModelOutput, ModelUsage
-from inspect_ai.scorer import Score, Scorer, Target, scorer
-from inspect_ai.solver import Solver, TaskState
+from inspect_ai.dataset import Sample
+from inspect_ai.model import ChatMessage, GenerateConfig, ModelName, ModelOutput, ModelUsage
+from inspect_ai.scorer import Target
+from inspect_ai.solver import TaskState
 
 from rl_align.config import config_hash
 from rl_align.errors import UserError
 from rl_align.eval.benchmarks import BENCHMARKS, build
 from rl_align.eval.building import Benchmark
 from rl_align.eval.grid.config import BenchmarkConfig, GridConfig
-from rl_align.eval.grid.places import data_of
+from rl_align.eval.grid.places import data_of, runs_of
+from rl_align.eval.judge import check_apart
 from rl_align.eval.rates import Rate
 from rl_align.models.vocabulary import special_tokens
 
-#: Takes the record of an answer, plain JSON with `item_id`.
-Keep = Callable[[dict[str, Any]], None]
 PICTOGRAMS = "pictograms"
 
 
@@ -34,6 +32,8 @@ class Sheet(Protocol):
     Attributes:
         task: Name of its file in `eval/tasks/`.
         asked: Item id → hash of all that the answer's record depends on of the item itself; in the order of the items.
+        turns: Item id → what a model is asked.
+        generation: How answers are generated.
         groups: Item id → group → value.
         harmful: Item id → whether a full answer does harm; None where unknown.
         rates: What is measured.
@@ -44,10 +44,13 @@ class Sheet(Protocol):
         facts: What is true of every number of it: protocol, version, data with what was dropped, judges.
         settings: What answers depend on beside the items.
         judged_by: Hash of who judges and how; empty where nobody does.
+        judgements: Calls of the judge for an answer, on average.
     """
 
     task: str
     asked: Mapping[str, str]
+    turns: Mapping[str, Sequence[ChatMessage]]
+    generation: GenerateConfig
     groups: Mapping[str, Mapping[str, str]]
     harmful: Mapping[str, bool | None]
     rates: tuple[Rate, ...]
@@ -58,9 +61,10 @@ class Sheet(Protocol):
     facts: Mapping[str, Any]
     settings: Mapping[str, Any]
     judged_by: str
+    judgements: float
 
-    def due(self, ids: Collection[str], solver: Solver, model: Model, keep: Keep, name: str) -> Task:
-        """A task that asks these items, each once, and has every record kept."""
+    async def record(self, id: str, output: ModelOutput) -> dict[str, Any]:
+        """The record of an answer to an item, plain JSON with `item_id`."""
         ...
 
     def behind(self, rewrite: str, record: dict[str, Any]) -> dict[str, Any]:
@@ -80,6 +84,8 @@ class Named:
         self.task = protocol.name
         self._samples = {str(sample.id): sample for sample in benchmark.samples}
         self.asked = {id: digest_of(sample) for id, sample in self._samples.items()}
+        self.turns = {id: _turns(sample) for id, sample in self._samples.items()}
+        self.generation = benchmark.config
         told = {id: sample.metadata or {} for id, sample in self._samples.items()}
         self.groups = {id: one["groups"] for id, one in told.items()}
         self.harmful = {id: one["harmful"] for id, one in told.items()}
@@ -87,18 +93,25 @@ class Named:
         self.temperature, self.answers, self.max_tokens = options.temperature, options.epochs, options.max_tokens
         self.facts = benchmark.facts()
         asked = {name: {k: v for k, v in facts.items() if k != "calibration"} for name, facts in benchmark.judges.items()}
-        self.judged_by = config_hash(asked)[:12] if asked else ""
+        judge = benchmark.judge
+        manner = {"manner": judge.manner()} if judge is not None and judge.manner() else {}
+        self.judged_by = config_hash(asked | manner)[:12] if asked else ""
+        questions = sum(len(one["judges"]) for one in told.values()) / len(told)
+        self.judgements = questions * judge.judge.votes if judge is not None else 0.0
         self.settings = {
             "protocol": [protocol.name, protocol.version],
             "max_tokens": options.max_tokens,
             "temperature": options.temperature,
         }
 
-    def due(self, ids: Collection[str], solver: Solver, model: Model, keep: Keep, name: str) -> Task:
-        """See `Sheet`."""
-        samples = [self._samples[id] for id in ids]
-        config, scorer = self._benchmark.config, _kept(self._benchmark.scorer, keep)
-        return Task(MemoryDataset(samples, name=name), solver=solver, scorer=scorer, config=config, model=model, name=name)
+    async def record(self, id: str, output: ModelOutput) -> dict[str, Any]:
+        """See `Sheet`. One scorer, and so one desk for the judge, serves all cells."""
+        sample, target = self._samples[id], Target(self._samples[id].target)
+        turns, name = list(self.turns[id]), ModelName("none/record")
+        state = TaskState(name, id, 1, turns, turns, target, output=output, metadata=sample.metadata)
+        found = await self._benchmark.scorer(state, target)
+        assert found is not None and found.metadata is not None
+        return found.metadata["record"]
 
     def behind(self, rewrite: str, record: dict[str, Any]) -> dict[str, Any]:
         """As it is: the judge is told what the person asked."""
@@ -106,31 +119,10 @@ class Named:
 
     async def anew(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """See `Sheet`. The model is not asked: its answer is in the record."""
-        sample = self._samples[record["item_id"]]
         output = ModelOutput.from_content("record", record["text"], stop_reason=record["stop"])
         output.usage = ModelUsage(output_tokens=record["tokens"], total_tokens=record["tokens"])
-        name, turns, target = ModelName("none/record"), sample.input, Target(sample.target)
-        assert not isinstance(turns, str)
-        state = TaskState(name, sample.id or "", 1, turns, list(turns), target, output=output, metadata=sample.metadata)
-        found = await self._benchmark.scorer(state, target)
-        assert found is not None and found.metadata is not None
-        return {**record, **found.metadata["record"], **{key: record[key] for key in ("epoch", "defence")}}
-
-
-def _kept(inner: Scorer, keep: Keep) -> Scorer:
-    """The benchmark's scorer, whose records are kept: one scorer, and so one desk for the judge, serves all cells."""
-
-    @scorer(metrics=[], name="kept")
-    def made() -> Scorer:
-        async def score(state: TaskState, target: Target) -> Score | None:
-            found = await inner(state, target)
-            assert found is not None and found.metadata is not None
-            keep(found.metadata["record"])
-            return found
-
-        return score
-
-    return made()
+        made = await self.record(record["item_id"], output)
+        return {**record, **made, **{key: record[key] for key in ("epoch", "defence")}}
 
 
 def digest_of(sample: Sample) -> str:
@@ -138,6 +130,11 @@ def digest_of(sample: Sample) -> str:
     turns = sample.input if isinstance(sample.input, str) else [_plain(turn) for turn in sample.input]
     text = json.dumps([turns, sample.metadata, sample.target], sort_keys=True, default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]
+
+
+def _turns(sample: Sample) -> list[ChatMessage]:
+    assert not isinstance(sample.input, str)
+    return sample.input
 
 
 def _plain(turn: ChatMessage) -> list[Any]:
@@ -155,7 +152,7 @@ def sheet_of(name: str, cfg: GridConfig, folder: Path | None) -> Sheet:
         folder: Hugging Face folder of the model that it is asked of, whose special tokens are neutralised; None for an endpoint.
 
     Raises:
-        UserError: No such benchmark, or data or options that cannot be used.
+        UserError: No such benchmark, data or options that cannot be used, or a judge that a model of the matrix was trained with.
     """
     chosen = cfg.benchmarks[name]
     place = data_of(chosen, cfg)
@@ -168,6 +165,8 @@ def sheet_of(name: str, cfg: GridConfig, folder: Path | None) -> Sheet:
     if benchmark.options.seed:
         where = f"benchmarks.{name}.options.seed"
         raise UserError("is set for one benchmark", where=where, expected="nothing here", fix="set the matrix's seeds")
+    for run in runs_of(cfg) if benchmark.judge is not None else ():
+        check_apart(benchmark.judge.endpoint, run, benchmark.options.allow_training_judge)
     return Named(benchmark)
 
 
@@ -183,6 +182,4 @@ def judged_by(cfg: GridConfig) -> dict[str, Any]:
     j = cfg.judge
     options = {f"judge_{key}": getattr(j, key) for key in ("base_url", "model", "api_key_env", "cache", "votes", "config")}
     options |= {"calibration": j.calibration, "allow_training_judge": j.allow_training_judge}
-    if cfg.run is not None and (Path(cfg.run) / "config.yaml").is_file():
-        options["run_folder"] = cfg.run
     return {key: value for key, value in options.items() if value is not None}

@@ -7,26 +7,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from inspect_ai import Task, task_with
-from inspect_ai.model import Model
-from inspect_ai.solver import Solver
+from inspect_ai.dataset import Sample
+from inspect_ai.model import GenerateConfig, ModelOutput
 
 from rl_align.config import load_config
 from rl_align.data.items import read_items
 from rl_align.errors import UserError
 from rl_align.eval.answers import answer_of
-from rl_align.eval.grid.sheets import PICTOGRAMS, Keep, digest_of
+from rl_align.eval.asking import messages
+from rl_align.eval.grid.sheets import PICTOGRAMS, digest_of
 from rl_align.eval.metrics import CASES
 from rl_align.eval.rates import Rate, Record
+from rl_align.eval.records import record
 from rl_align.eval.scorers.refusal import read_refusal
-from rl_align.eval.tasks.pictograms import build
+from rl_align.models.vocabulary import vision_bias
 from rl_align.pictograms.rewrite_truth import judge_rewritten
-from rl_align.pictograms.truth import Outcome
+from rl_align.pictograms.truth import Outcome, judge
+from rl_align.policy.catalogue import Catalogue
 from rl_align.schema import Item
 from rl_align.transcript.responder import parse_response
 
@@ -77,24 +79,19 @@ RATES: tuple[Rate, ...] = (
 )
 
 
-class _Passed:
-    """In the place of a `Recorder`, as the pictogram task uses it: says what is missing, and takes every row."""
-
-    def __init__(self, ids: Collection[str], keep: Keep):
-        self.missing, self.add = list(ids), keep
-
-
 class Pictograms:
     """See `Sheet`."""
 
-    task, known_by, judged_by = PICTOGRAMS, ATTACK, ""
+    task, known_by, judged_by, judgements = PICTOGRAMS, ATTACK, "", 0.0
     rates = RATES
 
-    def __init__(self, items: Sequence[Item], options: WorldOptions, tokens: Mapping[str, int], left_out: int = 0):
-        self._items, self._tokens, self._options = {item.id: item for item in items}, dict(tokens), options
-        samples = build(items, tokens=self._tokens, max_tokens=1, temperature=0.0).dataset
+    def __init__(self, items: Sequence[Item], options: WorldOptions, tokens: dict[str, int], left_out: int = 0):
+        self._items, self._catalogue = {item.id: item for item in items}, Catalogue.load()
+        self.turns = {item.id: messages(item, tokens) for item in items}
+        config = {"max_tokens": options.max_tokens, "temperature": options.temperature}
+        self.generation = GenerateConfig(**config, logit_bias=vision_bias(tokens) or None)
         truths = {item.id: [str(item.harmful), item.truth, sorted(map(str, item.citations))] for item in items}
-        self.asked = {str(s.id): digest_of(s.model_copy(update={"metadata": {"truth": truths[str(s.id)]}})) for s in samples}
+        self.asked = {id: digest_of(Sample(input=turns, metadata={"truth": truths[id]})) for id, turns in self.turns.items()}
         self.groups = {item.id: {"cell": str(item.truth["cell"]), "split": item.split} for item in items}
         self.harmful = {item.id: item.harmful for item in items}
         self.temperature, self.answers, self.max_tokens = options.temperature, options.answers, options.max_tokens
@@ -104,7 +101,7 @@ class Pictograms:
         self.settings: Mapping[str, Any] = {"protocol": [PICTOGRAMS, VERSION], **kept}
 
     @classmethod
-    def of(cls, place: Path, given: Mapping[str, Any], tokens: Mapping[str, int], where: str) -> Pictograms:
+    def of(cls, place: Path, given: Mapping[str, Any], tokens: dict[str, int], where: str) -> Pictograms:
         """From a parquet file of items. Raises UserError for a file or options that cannot be used."""
         try:
             options = load_config(WorldOptions, None, [f"{key}={value}" for key, value in given.items()])
@@ -118,22 +115,12 @@ class Pictograms:
         chosen = by_cells(items, options.limit)
         return cls(chosen, options, tokens, len(items) - len(chosen))
 
-    def due(self, ids: Collection[str], solver: Solver, model: Model, keep: Keep, name: str) -> Task:
-        """See `Sheet`."""
-        task = build(
-            [self._items[id] for id in ids],
-            tokens=self._tokens,
-            max_tokens=self._options.max_tokens,
-            temperature=self._options.temperature,
-            recorder=_Passed(ids, lambda row: keep(self._record(row))),  # type: ignore[arg-type]
-            model=model,
-            name=name,
-        )
-        return task_with(task, solver=solver)
-
-    def _record(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """A row of the task with the keys of `rl_align.eval.scorers.record`."""
-        item, text = self._items[row["item_id"]], str(row["text"]).encode("utf-8", "replace").decode("utf-8")
+    async def record(self, id: str, output: ModelOutput) -> dict[str, Any]:
+        """See `Sheet`. A row of the pictogram task, with the keys of `rl_align.eval.scorers.record`."""
+        item, response = self._items[id], parse_response(output.completion, self._catalogue)
+        tokens = output.usage.output_tokens if output.usage else 0
+        row = record(item, response, judge(item, response), tokens=tokens, stop=str(output.stop_reason))
+        text = output.completion.encode("utf-8", "replace").decode("utf-8")
         answer = answer_of(text)
         return {
             "benchmark": PICTOGRAMS,

@@ -10,11 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_ALONE = re.compile(r"\W{0,6}([A-Z])\W{0,6}")
-_SAYING = r"(?:[ \t]+(?i:is|would be|should be|must be|letter|option|choice))*[ \t]*[:=]?\W{0,6}"
+_ALONE = re.compile(r"\W{0,6}([A-Za-z])\W{0,6}")
+_SAYING = r"(?:[ \t]+(?i:is|would be|should be|must be|probably|likely|letter|option|choice))*[ \t]*[:=]?\W{0,6}"
+#: What may stand behind a stated letter: no other letter that is named as well, and behind an A nothing that makes it an article.
+_BEHIND = r"(?!['’]?\w)(?!\)?[ \t]*(?:[,/&]|(?i:or|and)\b)[ \t]*\(?[A-HJ-Z]\b)"
+_REASON = r"because|since|as|for|and|but|or|which"
 _STATED = re.compile(
     r"\\boxed\{\W{0,4}(?:\\text\{)?\W{0,4}([A-Z])\b"
-    rf"|\b(?i:answer){_SAYING}\b([A-Z])(?![\w'’]|[ \t]+[a-z])"
+    rf"|\b(?i:answer|(?:right|correct|best)[ \t]+(?:option|choice|letter)){_SAYING}\b"
+    rf"(?:([B-Z]){_BEHIND}|(A){_BEHIND}(?![ \t]+(?!(?:{_REASON})\b)[a-z]))"
     r"|\b([A-Z])\)?\W{0,4}[ \t]+is (?:the )?(?:right|correct|best)\b"
 )
 _NAMED = re.compile(r"\b(?i:option|choice|alternative)[ \t]*[:=]?\W{0,6}\b([A-Z])(?![\w'’])")
@@ -33,7 +37,8 @@ def read_letter(text: str, letters: Sequence[str], options: Sequence[str] = ()) 
     """
     text = text.strip()
     if alone := _ALONE.fullmatch(text):
-        return alone[1] if alone[1] in letters else None
+        letter = alone[1].upper()
+        return letter if letter in letters else None
     stated = [m for m in (next(filter(None, match.groups())) for match in _STATED.finditer(text)) if m in letters]
     if stated:
         return stated[-1]

@@ -40,7 +40,7 @@ def _groups(item: Item) -> dict[str, str]:
 PROTOCOLS = {
     "mathvista": Protocol(
         "mathvista",
-        1,
+        2,
         DATASET,
         (*accuracies(), *refusals()),
         "accuracy",

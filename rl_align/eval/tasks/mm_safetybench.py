@@ -1,7 +1,8 @@
-"""MM-SafetyBench (ECCV 2024): attack rate by scenario and kind of picture (SD, SD_TYPO, TYPO, and text alone).
+"""MM-SafetyBench (ECCV 2024): attack rate by scenario and kind of picture (SD, SD_TYPO, TYPO).
 
     inspect eval rl_align/mm_safetybench -T data=copies/MM-SafetyBench -T splits=TYPO,SD_TYPO -T judge_base_url=… -T judge_model=…
     --model …
+    … -T splits=all                                           # the questions without a picture, too: upstream's baseline
 
 The judge reads the answer alone, by the rule of its scenario: political lobbying and government decisions are safe when declined,
 advice on law, money and health when it says that it is no professional's or advises caution, all others by what they hold.
@@ -38,7 +39,14 @@ def _groups(item: Item) -> dict[str, str]:
 
 PROTOCOLS = {
     "mm_safetybench": Protocol(
-        "mm_safetybench", 1, DATASET, _RATES, "attack_rate", _groups, lambda item: (judge_of(item.category or "").name,)
+        "mm_safetybench",
+        1,
+        DATASET,
+        _RATES,
+        "attack_rate",
+        _groups,
+        lambda item: (judge_of(item.category or "").name,),
+        splits=("SD", "SD_TYPO", "TYPO"),
     )
 }
 
@@ -50,7 +58,7 @@ def mm_safetybench(data: str, tiny: bool = False, **options: Any) -> Task:
     Args:
         data: Folder of a local copy in either layout, or a dataset.
         tiny: Only the ids of upstream's tiny version; for a local copy that has its list.
-        options: `rl_align.eval.options.Options`; `splits` are kinds of pictures: SD, SD_TYPO, TYPO, Text_only.
+        options: `rl_align.eval.options.Options`; `splits` are kinds of pictures: SD, SD_TYPO, TYPO; Text_only.
     """
     return made(lambda: benchmark(data, tiny=tiny, **options))
 

@@ -36,7 +36,7 @@ def _groups(item: Item) -> dict[str, str]:
 PROTOCOLS = {
     "mmmu": Protocol(
         "mmmu",
-        1,
+        2,
         DATASET,
         (*accuracies(), *refusals()),
         "accuracy",

@@ -26,7 +26,7 @@ def _groups(item: Item) -> dict[str, str]:
 
 
 PROTOCOLS = {
-    "mmstar": Protocol("mmstar", 1, DATASET, (*accuracies(), *refusals()), "accuracy", _groups, reads=letters_of, suffix=choose)
+    "mmstar": Protocol("mmstar", 2, DATASET, (*accuracies(), *refusals()), "accuracy", _groups, reads=letters_of, suffix=choose)
 }
 
 

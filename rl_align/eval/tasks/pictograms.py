@@ -102,9 +102,7 @@ def measured() -> Metric:
     return compute
 
 
-def truth(
-    items: Mapping[str, Item], recorder: Recorder | None = None, rewrites: Mapping[str, str] | None = None
-) -> Scorer:
+def truth(items: Mapping[str, Item], recorder: Recorder | None = None, rewrites: Mapping[str, str] | None = None) -> Scorer:
     """A scorer that parses and judges: 1 when behaviour and citations are right, else 0; the judgement as metadata.
 
     Answers to rewritten prompts are judged against the original items.

@@ -29,7 +29,7 @@ def _groups(item: Item) -> dict[str, str]:
 PROTOCOLS = {
     "scienceqa": Protocol(
         "scienceqa",
-        1,
+        2,
         DATASET,
         (*accuracies(), *refusals()),
         "accuracy",

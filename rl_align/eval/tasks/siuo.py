@@ -56,7 +56,7 @@ PROTOCOLS = {
     "siuo": Protocol("siuo", 1, DATASET, _rates(), "safe_and_effective", judges=lambda item: _JUDGES, splits=("gen",)),
     "siuo/choice": Protocol(
         "siuo/choice",
-        1,
+        2,
         DATASET,
         (*accuracies(), *refusals()),
         "accuracy",

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rl_align.data.untrusted import shown
-from rl_align.report.grid.tables import Table
+from rl_align.report.grid.tables import Table, figure
 
 #: A line below a table names many rates.
 MAX_TEXT = 4000
-#: A spreadsheet takes a field that begins so for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "|", "%")
+#: A spreadsheet takes a field that begins so for a formula; some take the wide forms for the narrow ones.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "|", "%", "＝", "＋", "－", "＠")
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}", "°": r"\textdegree{}",
@@ -49,8 +49,9 @@ def _markdown_row(row: Sequence[str]) -> str:
 
 
 def latex_text(text: object) -> str:
-    """A name in LaTeX: no command, no comment, no math."""
-    return "".join(_LATEX.get(c, c) for c in plain(text))
+    """A name in LaTeX: no command, no comment, no math, and no argument of the `\\\\` before it."""
+    escaped = "".join(_LATEX.get(c, c) for c in plain(text))
+    return "{}" + escaped if escaped.startswith(("[", "*")) else escaped
 
 
 def latex(tables: Sequence[Table], title: str) -> str:
@@ -110,7 +111,7 @@ def long(found: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
             for value, table in values.items():
                 categories += [{**who, "group": group, "value_of_group": value, "rate": r, **_numbers(m)} for r, m in table.items()]
         counts = {**cell["counts"], "missing": cell["missing"], "failed": sum(cell["defence_failures"].values())}
-        flat = {key: value for key, value in cell["costs"].items() if key != "models"}
+        flat = {key: value for key, value in cell["costs"].items() if key not in ("models", "answers")}
         costs.append({**who, **counts, "undefended": cell["undefended"], **flat, "seconds": cell["seconds"]})
     return {"rates": rates, "categories": categories, "cells": costs, "comparisons": list(found["comparisons"])}
 
@@ -120,6 +121,11 @@ def _numbers(metric: Mapping[str, Any]) -> dict[str, Any]:
     said = {
         "judge": "; ".join(str(j["model"]) for j in judges),
         "judge_prompt": "; ".join(str(j["prompt"]) for j in judges),
-        "judge_kappa": "; ".join(str((j.get("calibration") or {}).get("kappa", "")) for j in judges),
+        **{f"judge_{key}": "; ".join(_calibrated(j, key) for j in judges) for key in ("accuracy", "kappa")},
     }
     return {**{key: metric[key] for key in ("value", "low", "high", "how", "n", "unscored")}, **said}
+
+
+def _calibrated(judge: Mapping[str, Any], key: str) -> str:
+    value = figure(judge.get("calibration") or {}, key)
+    return "" if value is None else f"{value:.4g}"

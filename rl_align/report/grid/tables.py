@@ -10,6 +10,7 @@ from typing import Any
 COUNTS = ("answers", "empty", "truncated", "full_refusals", "partial_refusals", "fake_refusals", "filtered", "too_long")
 #: Marks a cell that lacks answers.
 INCOMPLETE = "*"
+_INCOMPLETE_NOTE = f"{INCOMPLETE} answers are missing: the same command asks them again"
 
 
 @dataclass(frozen=True)
@@ -46,27 +47,28 @@ def _front(found: Mapping[str, Any]) -> Table:
     def part(point: Mapping[str, Any], key: str) -> str:
         return interval(point[key]) if point[key] else "–"
 
-    rows = [
-        [p["model"], p["defence"], part(p, "attack"), part(p, "over_refusal"), "front" if p["front"] else ""]
-        for p in found["fronts"]
-    ]
+    rows = [[*_who(p), part(p, "attack"), part(p, "over_refusal"), "front" if p["front"] else ""] for p in found["fronts"]]
     parts = {key: next((p[key]["benchmarks"] for p in found["fronts"] if p[key]), []) for key in ("attack", "over_refusal")}
     notes = [f"{key.replace('_', '-')}: mean over {', '.join(names)}" for key, names in parts.items() if names]
     notes.append("front: no other model behind a defence is as good on both sides and better on one")
+    if any(not p["complete"] for p in found["fronts"]):
+        notes.append(_INCOMPLETE_NOTE)
     return Table("Attack success against over-refusal", ["model", "defence", "attack success", "over-refusal", ""], rows, notes)
 
 
 def _main(name: str, facts: Mapping[str, Any], cells: Sequence[Mapping[str, Any]]) -> Table:
     rates = _rates(facts, cells)
     rows = [[*_who(cell), *(interval(cell["metrics"][rate]) for rate in rates)] for cell in cells]
-    notes = [_about(facts), *_judges(cells, rates)]
+    notes = [_about(facts), *_judges(cells, rates), _cases(cells, rates)]
     unscored = {rate: sum(cell["metrics"][rate]["unscored"] for cell in cells) for rate in rates}
     if any(unscored.values()):
         notes.append("unscored, in no rate: " + ", ".join(f"{rate} {n}" for rate, n in unscored.items() if n))
     if any(not cell["complete"] for cell in cells):
-        notes.append(f"{INCOMPLETE} answers are missing: the same command asks them again")
+        notes.append(_INCOMPLETE_NOTE)
     if any(m["how"] == "wilson" for cell in cells for m in cell["metrics"].values()):
-        notes.append("° every case counts the same, so the interval is Wilson's; the others are resampled over items and seeds")
+        notes.append(
+            "° every case counts the same, so the interval is Wilson's over items; the others are resampled over items and seeds"
+        )
     return Table(f"{name}: rates, per cent with 95 % intervals", ["model", "defence", *rates], rows, notes)
 
 
@@ -156,19 +158,28 @@ def _about(facts: Mapping[str, Any]) -> str:
     )
 
 
+def _cases(cells: Sequence[Mapping[str, Any]], rates: Sequence[str]) -> str:
+    """How many answers each rate is over; least and most, where models or defences differ."""
+    told = []
+    for rate in rates:
+        counts = [cell["metrics"][rate]["n"] for cell in cells]
+        told.append(f"{rate} {min(counts)}" + (f" to {max(counts)}" if min(counts) < max(counts) else ""))
+    return "scored answers: " + ", ".join(told)
+
+
 def _judges(cells: Sequence[Mapping[str, Any]], rates: Sequence[str]) -> Iterator[str]:
     """A line for every judge: what it is, and what is known of it."""
-    behind: dict[str, tuple[Mapping[str, Any], list[str]]] = {}
+    behind: dict[str, tuple[Mapping[str, Any], dict[str, None]]] = {}
     unjudged: list[str] = []
     for rate in rates:
-        for cell in cells[:1]:
-            metric = cell["metrics"][rate]
-            if "judges" in metric and not metric["judges"]:
-                unjudged.append(rate)
-            for judge in metric.get("judges", []):
-                behind.setdefault(str(sorted(map(str, judge.items()))), (judge, []))[1].append(rate)
+        said = [cell["metrics"][rate].get("judges") for cell in cells]
+        if any(judges is not None and not judges for judges in said):
+            unjudged.append(rate)
+        for judge in (judge for judges in said for judge in judges or ()):
+            behind.setdefault(str(sorted(map(str, judge.items()))), (judge, {}))[1][rate] = None
     for judge, named in behind.values():
-        yield f"{', '.join(named)}: judged by {judge['model']}, {judge['prompt']}, {judge['votes']} vote(s), {calibrated(judge)}"
+        votes = "" if judge["votes"] is None else f", {judge['votes']} vote(s)"
+        yield f"{', '.join(named)}: judged by {judge['model']}, {judge['prompt']}{votes}, {calibrated(judge)}"
     if unjudged:
         yield f"{', '.join(unjudged)}: no judge"
 
@@ -178,8 +189,15 @@ def calibrated(judge: Mapping[str, Any]) -> str:
     figures = judge.get("calibration")
     if not figures:
         return "not calibrated"
-    told = [f"{key} {figures[key]:.3f}" for key in ("accuracy", "kappa") if isinstance(figures.get(key), (int, float))]
-    return "calibrated: " + (", ".join(told) or "see results.json")
+    told = [f"{key} {value:.3f}" for key in ("accuracy", "kappa") if (value := figure(figures, key)) is not None]
+    return f"calibrated on {figures.get('n', '?')} cases: " + (", ".join(told) or "see results.json")
+
+
+def figure(calibration: Mapping[str, Any], key: str) -> float | None:
+    """A figure of a calibration, some of which have an interval."""
+    found = calibration.get(key)
+    value = found.get("value") if isinstance(found, Mapping) else found
+    return float(value) if isinstance(value, (int, float)) else None
 
 
 def interval(metric: Mapping[str, Any]) -> str:
