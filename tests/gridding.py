@@ -6,7 +6,6 @@ import base64
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +29,16 @@ ANSWERS: dict[str, Callable[[Item], str]] = {
 }
 
 
-def world(harmful: int = 8, twins: int = 6, plain: int = 2) -> list[Item]:
+def world(harmful: int = 4, twins: int = 3, plain: int = 1) -> list[Item]:
     """Items of every side."""
-    found = list(islice(make_items(PictogramsConfig(train=700, image_size=28), "train"), 300))
-    sides = [
-        [i for i in found if i.harmful][:harmful],
-        [i for i in found if not i.harmful and i.truth["is_twin"]][:twins],
-        [i for i in found if not i.harmful and not i.truth["is_twin"]][:plain],
-    ]
-    return [item for side in sides for item in side]
+    wanted, sides = {"harmful": harmful, "twin": twins, "plain": plain}, {"harmful": [], "twin": [], "plain": []}
+    made = make_items(PictogramsConfig(train=700, image_size=28), "train")
+    while any(len(sides[side]) < count for side, count in wanted.items()):
+        item = next(made)
+        side = "harmful" if item.harmful else "twin" if item.truth["is_twin"] else "plain"
+        if len(sides[side]) < wanted[side]:
+            sides[side].append(item)
+    return [item for side in sides.values() for item in side]
 
 
 class Models:
