@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from made_items import first
 from made_run import PERFECT
 
 from rl_align.data.items import write_items
@@ -31,14 +32,12 @@ ANSWERS: dict[str, Callable[[Item], str]] = {
 
 def world(harmful: int = 4, twins: int = 3, plain: int = 1) -> list[Item]:
     """Items of every side."""
-    wanted, sides = {"harmful": harmful, "twin": twins, "plain": plain}, {"harmful": [], "twin": [], "plain": []}
-    made = make_items(PictogramsConfig(train=700, image_size=28), "train")
-    while any(len(sides[side]) < count for side, count in wanted.items()):
-        item = next(made)
-        side = "harmful" if item.harmful else "twin" if item.truth["is_twin"] else "plain"
-        if len(sides[side]) < wanted[side]:
-            sides[side].append(item)
-    return [item for side in sides.values() for item in side]
+    return first(
+        make_items(PictogramsConfig(train=700, image_size=28), "train"),
+        (harmful, lambda i: i.harmful),
+        (twins, lambda i: not i.harmful and i.truth["is_twin"]),
+        (plain, lambda i: not i.harmful and not i.truth["is_twin"]),
+    )
 
 
 class Models:

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from made_items import first
 
 from rl_align.data.items import write_items
 from rl_align.endpoints.fake import Fake, Script
@@ -28,9 +29,9 @@ PERFECT = RewriterTeacherConfig(missed_share=0, meddling_share=0)
 
 @pytest.fixture(scope="module")
 def world():
-    wanted = list(make_items(PictogramsConfig(train=300, neighbours=14, image_size=56), "train"))
-    spoken = [i for i in wanted if not i.truth["words"]]
-    return [i for i in spoken if i.harmful][:4] + [i for i in spoken if not i.harmful][:4]
+    made = make_items(PictogramsConfig(train=300, neighbours=14, image_size=56), "train")
+    spoken = (i for i in made if not i.truth["words"])
+    return first(spoken, (4, lambda i: i.harmful), (4, lambda i: not i.harmful))
 
 
 @pytest.fixture
