@@ -17,16 +17,19 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
-def pytest_configure() -> None:
-    """Reading the tests makes nothing but modules, which stay: collecting garbage while they grow would walk all of them again."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Reading the tests makes little but modules, which stay: nothing is gained by collecting garbage meanwhile.
+
+    From then on whoever collects garbage walks what tests have made, and not all that was imported before the first of them.
+    """
     gc.disable()
-
-
-def pytest_collection_finish() -> None:
-    """What has been imported so far is not walked any more. Whoever collects garbage in a test meets only what tests have made."""
-    gc.collect()
-    gc.freeze()
-    gc.enable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 class Command:
