@@ -247,13 +247,14 @@ run.GPUCheck(plan, Path({folder!r}), minutes=10, began=time.time(), gpu=gpu, pyt
 """
 
 
-def test_killed_at_any_moment_the_record_is_whole_nothing_is_left_and_the_next_call_finishes(bench):
+@pytest.mark.parametrize("targets", [("grpo",), pytest.param(("model", "grpo", "rewriter_grpo"), marks=pytest.mark.slow)], ids=len)
+def test_killed_at_any_moment_the_record_is_whole_nothing_is_left_and_the_next_call_finishes(bench, targets):
     bench.script.write_text(json.dumps({name: {"step_s": 0.02} for name in ("sft", "grpo", "target", "rewriter_grpo", PLAIN)}))
     names = ["model", "sft", "grpo", PLAIN, "target", "rewriter_grpo"]
     code = DRIVER.format(root=str(ROOT), folder=str(bench.folder), python=STAND_IN, names=names)
     moments = random.Random(5)
     seen = set()
-    for target in ("model", "grpo", "rewriter_grpo"):
+    for target in targets:
         process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 20
         while process.poll() is None and time.monotonic() < deadline:
