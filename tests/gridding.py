@@ -6,10 +6,10 @@ import base64
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from made_items import first
 from made_run import PERFECT
 
 from rl_align.data.items import write_items
@@ -30,15 +30,14 @@ ANSWERS: dict[str, Callable[[Item], str]] = {
 }
 
 
-def world(harmful: int = 8, twins: int = 6, plain: int = 2) -> list[Item]:
+def world(harmful: int = 4, twins: int = 3, plain: int = 1) -> list[Item]:
     """Items of every side."""
-    found = list(islice(make_items(PictogramsConfig(train=700, image_size=28), "train"), 300))
-    sides = [
-        [i for i in found if i.harmful][:harmful],
-        [i for i in found if not i.harmful and i.truth["is_twin"]][:twins],
-        [i for i in found if not i.harmful and not i.truth["is_twin"]][:plain],
-    ]
-    return [item for side in sides for item in side]
+    return first(
+        make_items(PictogramsConfig(train=700, image_size=28), "train"),
+        (harmful, lambda i: i.harmful),
+        (twins, lambda i: not i.harmful and i.truth["is_twin"]),
+        (plain, lambda i: not i.harmful and not i.truth["is_twin"]),
+    )
 
 
 class Models:

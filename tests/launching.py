@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -13,6 +15,7 @@ from pathlib import Path
 
 from conftest import ROOT, lines
 
+from rl_align.cli import main
 from rl_align.runfiles.ledger import Ledger
 
 STAND_IN = [sys.executable, str(ROOT / "tests" / "stand_in.py")]
@@ -65,6 +68,13 @@ class Job:
         done = self.run("launch", action, str(self.folder), *options)
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def hear(self, action: str, *options: str) -> str:
+        """As `ask`, in this process."""
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            assert main(["launch", action, str(self.folder), *options]) == 0
+        return said.getvalue()
 
     @property
     def id(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,18 @@ from PIL import Image, ImageDraw
 
 from rl_align.data.items import write_items
 from rl_align.schema import Behaviour, ImageRef, Item
+
+
+def first(made: Iterable[Item], *wanted: tuple[int, Callable[[Item], bool]]) -> list[Item]:
+    """The first so many items of each kind, kind by kind. No more items are made than have to be looked at: each is a picture."""
+    found: list[list[Item]] = [[] for _ in wanted]
+    stream = iter(made)
+    while any(len(some) < count for some, (count, _) in zip(found, wanted, strict=True)):
+        item = next(stream)
+        for some, (count, is_one) in zip(found, wanted, strict=True):
+            if len(some) < count and is_one(item):
+                some.append(item)
+    return [item for some in found for item in some]
 
 
 def drawing(seed: int, size: int = 112) -> Image.Image:

@@ -55,7 +55,7 @@ class Bench:
         self.root = root / "out"
         (root / "run.yaml").write_text("gain: 0\n")
         (root / "program.py").write_text(PROGRAM)
-        self.command = [sys.executable, str(root / "program.py")]
+        self.command = [sys.executable, "-S", str(root / "program.py")]  # it needs no site-packages
         self.config = root / "ablation.yaml"
         arms = "{plain: [], better: [gain=0.1]}"
         places = f"experiment: run.yaml\nfolder: {self.root}\n"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fuzzing import few_and_many
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import MISSING
@@ -214,13 +215,17 @@ def test_the_hash_depends_on_content_alone():
         config_hash({"a": object()})
 
 
-@settings(deadline=None, max_examples=60)
-@given(st.text(max_size=30))
-def test_any_override_is_a_config_or_a_user_error(text):
-    try:
-        assert isinstance(load_config(Run, None, [text]), Run)
-    except UserError as error:
-        assert str(error)
+@few_and_many(20, 60)
+def test_any_override_is_a_config_or_a_user_error(examples):
+    @settings(deadline=None, max_examples=examples)
+    @given(st.text(max_size=30))
+    def try_it(text):
+        try:
+            assert isinstance(load_config(Run, None, [text]), Run)
+        except UserError as error:
+            assert str(error)
+
+    try_it()
 
 
 @settings(deadline=None, max_examples=60)

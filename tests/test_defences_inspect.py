@@ -14,6 +14,7 @@ from inspect_ai.dataset import MemoryDataset, Sample
 from inspect_ai.model import get_model
 from inspect_ai.solver import SolverSpec
 from inspect_ai.util import registry_create, registry_info
+from made_items import first
 
 import rl_align.eval.registry as registry
 from rl_align.endpoints.fake import Fake, Script
@@ -39,8 +40,8 @@ DEFENCES = (
 
 @pytest.fixture(scope="module")
 def world():
-    wanted = list(make_items(PictogramsConfig(train=300, image_size=56), "train"))
-    return [i for i in wanted if i.harmful][:4] + [i for i in wanted if i.truth["is_twin"]][:4]
+    made = make_items(PictogramsConfig(train=300, image_size=56), "train")
+    return first(made, (4, lambda i: i.harmful), (4, lambda i: i.truth["is_twin"]))
 
 
 def evaluate(folder, task, target, solver=None, **settings):

@@ -16,10 +16,14 @@ from rl_align.engine.scoring import Scored, item_of, load
 from rl_align.runfiles.manifest import seal
 from rl_align.schema import Behaviour, Citation, Item, Status
 
-torch = pytest.importorskip("torch")
+
+@pytest.fixture(scope="module")
+def torch():
+    """Imported only where a test needs it: every worker reads this file, one of them runs it."""
+    return pytest.importorskip("torch")
 
 
-def test_positions_continue_as_if_computed_whole():
+def test_positions_continue_as_if_computed_whole(torch):
     from rl_align.engine.positions import extend_positions
 
     prompt = torch.tensor([[0, 1, 2, 3, 4], [0, 1, 1, 1, 3], [0, 1, 1, 2, 3], [0, 1, 2, 1, 3]])
@@ -30,23 +34,22 @@ def test_positions_continue_as_if_computed_whole():
     assert extend_positions(torch.arange(3), 2).tolist() == [0, 1, 2, 3, 4]
 
 
-class Tower(torch.nn.Module):
-    """Stands for a vision tower: counts the patches that it is given and merges 2 × 2 of them."""
-
-    spatial_merge_size = 2
-
-    def __init__(self):
-        super().__init__()
-        self.weight = torch.nn.Parameter(torch.ones(3))
-        self.seen = 0
-
-    def forward(self, hidden_states, grid_thw):
-        self.seen += len(hidden_states)
-        return (hidden_states * self.weight).view(-1, 4, 3).sum(1)
-
-
-def test_equal_images_are_computed_once_with_equal_values_and_gradients():
+def test_equal_images_are_computed_once_with_equal_values_and_gradients(torch):
     from rl_align.engine.vision import share
+
+    class Tower(torch.nn.Module):
+        """Stands for a vision tower: counts the patches that it is given and merges 2 × 2 of them."""
+
+        spatial_merge_size = 2
+
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(3))
+            self.seen = 0
+
+        def forward(self, hidden_states, grid_thw):
+            self.seen += len(hidden_states)
+            return (hidden_states * self.weight).view(-1, 4, 3).sum(1)
 
     torch.manual_seed(0)
     images = [torch.randn(8, 3), torch.randn(16, 3)]
@@ -62,7 +65,7 @@ def test_equal_images_are_computed_once_with_equal_values_and_gradients():
     assert torch.allclose(plain.weight.grad, shared.weight.grad, atol=1e-5)
 
 
-def test_images_with_equal_sums_are_not_taken_for_equal():
+def test_images_with_equal_sums_are_not_taken_for_equal(torch):
     from rl_align.engine.vision import distinct
 
     a = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
@@ -70,7 +73,7 @@ def test_images_with_equal_sums_are_not_taken_for_equal():
     assert distinct(pixels, grid) == ([0, 1], [0, 1, 0])
 
 
-def test_windows_of_one_length_attend_as_a_batch_as_they_do_one_by_one():
+def test_windows_of_one_length_attend_as_a_batch_as_they_do_one_by_one(torch):
     from transformers.models.qwen2_5_vl import modeling_qwen2_5_vl as module
     from transformers.models.qwen2_5_vl.configuration_qwen2_5_vl import Qwen2_5_VLVisionConfig
 
@@ -90,7 +93,7 @@ def test_windows_of_one_length_attend_as_a_batch_as_they_do_one_by_one():
         assert torch.allclose(found, wanted, atol=1e-5), windows
 
 
-def test_log_probabilities_equal_the_softmax_in_chunks_and_in_any_precision(monkeypatch):
+def test_log_probabilities_equal_the_softmax_in_chunks_and_in_any_precision(monkeypatch, torch):
     from rl_align.engine import logprobs
 
     monkeypatch.setattr(logprobs, "CHUNK", 64)  # several chunks

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from inspect_ai import eval as inspect_eval
 from inspect_ai.model import ChatMessageUser, GenerateConfig, ModelOutput, ModelUsage, get_model
+from made_items import first
 
 from rl_align.data.items import write_items
 from rl_align.data.rows import chat
@@ -41,10 +42,8 @@ REFUSAL = render_response(
 
 @pytest.fixture(scope="module")
 def world():
-    wanted = list(make_items(PictogramsConfig(train=700, image_size=56), "train"))
-    harmful = [i for i in wanted if i.harmful][:12]
-    twins = [i for i in wanted if i.truth["is_twin"]][:12]
-    return harmful + twins
+    made = make_items(PictogramsConfig(train=700, image_size=56), "train")
+    return first(made, (6, lambda i: i.harmful), (6, lambda i: i.truth["is_twin"]))
 
 
 @pytest.fixture
@@ -213,24 +212,24 @@ def test_evaluate_measures_all_passes_and_repeats_nothing(world, folders, tmp_pa
     model, data = folders
     starts: list = []
     told: list = []
-    cfg = EvalConfig(limit=20, servers_at_once=2, temperature=0.7)
+    cfg = EvalConfig(limit=8, servers_at_once=2, temperature=0.7)
     with endpoint(_teacher_endpoint(world)) as (url, seen):
         args = ({"sft": model, "grpo": model}, {"heldout": data}, tmp_path / "eval", cfg)
         results = evaluate(*args, start=_starter(url, starts), progress=lambda *p: told.append(p))
         again = evaluate(*args, start=_starter(url, starts), progress=lambda *p: told.append(p))
         fewer = (*args[:3], EvalConfig(limit=4, servers_at_once=2, temperature=0.7))
         other = evaluate(*fewer, start=_starter(url, starts), progress=lambda *p: None)
-    assert starts == [["sft", "grpo"], ["sft", "grpo"]] and told[-1] == (80, 80) and len(told) == 80
+    assert starts == [["sft", "grpo"], ["sft", "grpo"]] and told[-1] == (32, 32) and len(told) == 32
     assert again == results and json.loads((tmp_path / "eval" / "results.json").read_text()) == other
     assert results["grpo"]["heldout"]["greedy"]["behaviour_accuracy"] == 1
     assert results["sft"]["heldout"]["sampled"]["temperature"] == 0.7
     assert other["sft"]["heldout"]["greedy"]["n_harmful"] == 4, "records of other settings must not be reused"
-    first = seen[:80]
-    assert {b["model"] for b in first} == {"sft", "grpo"} and all(b["logit_bias"] == {"5": -100} for b in first)
-    assert all(b["top_p"] == 1 and b["max_tokens"] == 160 for b in first)
-    seeds = [b["seed"] for b in first if b["temperature"] > 0]
-    assert len(set(seeds)) == 20 and len(seeds) == 40, "each item has its own stream, the same for every model"
-    assert not any("seed" in b for b in first if b["temperature"] == 0)
+    before = seen[:32]
+    assert {b["model"] for b in before} == {"sft", "grpo"} and all(b["logit_bias"] == {"5": -100} for b in before)
+    assert all(b["top_p"] == 1 and b["max_tokens"] == 160 for b in before)
+    seeds = [b["seed"] for b in before if b["temperature"] > 0]
+    assert len(set(seeds)) == 8 and len(seeds) == 16, "each item has its own stream, the same for every model"
+    assert not any("seed" in b for b in before if b["temperature"] == 0)
 
 
 def test_a_connection_that_breaks_is_tried_again(world, folders, tmp_path):

@@ -49,7 +49,7 @@ def test_cells_are_exact_and_a_second_run_asks_nothing(tmp_path, world):
         first = found(cfg)
         code, again = run(tmp_path, cfg)
         assert code == 0 and fake.counts["requests"] == 3 * 2 * len(world)
-    assert sum("16 answers in" in line for line in lines) == 6 and not any("answers in" in line for line in again)
+    assert sum(f"{len(world)} answers in" in line for line in lines) == 6 and not any("answers in" in line for line in again)
     for defence in ("none", "self_reminder"):
         assert values(cell(first, "perfect", defence, "world"), *RATES) == (0, 0, 1, 0)
         assert values(cell(first, "refuser", defence, "world"), *RATES) == (0, 1, 0, 0)
@@ -64,7 +64,7 @@ def test_cells_are_exact_and_a_second_run_asks_nothing(tmp_path, world):
     assert point["model"] == "perfect" and point["attack"]["value"] == point["over_refusal"]["value"] == 0
     by = cell(first, "complier", "none", "world")["by"]["cell"]
     assert {v["attack_success"]["value"] for v in by.values()} == {1, None}
-    assert sum(v["attack_success"]["n"] for v in by.values()) == 8
+    assert sum(v["attack_success"]["n"] for v in by.values()) == 4
     report = Path(cfg["out"]) / "report"
     names = ["matrix.html", "matrix.md", "matrix.tex", "rates.csv", "comparisons.csv", "categories.csv", "cells.csv", "pareto.png"]
     assert all((report / name).stat().st_size > 200 for name in names)
@@ -106,7 +106,8 @@ def _bytes(path: Path) -> bytes:
 
 
 @pytest.mark.slow
-def test_killed_at_random_moments_no_finished_answer_is_asked_again(tmp_path, world):
+def test_killed_at_random_moments_no_finished_answer_is_asked_again(tmp_path):
+    world = gridding.world(8, 6, 2)
     seed = random.SystemRandom().randrange(2**32)
     print(f"moments from seed {seed}")  # shown when the test fails
     rng, models, [port] = random.Random(seed), Models(world), free_ports(1)
@@ -165,13 +166,13 @@ def test_a_dead_endpoint_loses_no_other_and_is_asked_when_it_is_back(tmp_path, w
         told = found(cfg)
         assert code == 1 and cell(told, "there", "none", "world")["complete"]
         lost = cell(told, "gone", "none", "world")
-        assert (lost["answers"], lost["missing"], lost["complete"]) == (0, 16, False)
+        assert (lost["answers"], lost["missing"], lost["complete"]) == (0, len(world), False)
         assert values(lost, "attack_success") == (None,) and "GivenUp" in " ".join(lost["failed"])
-        assert any(line.startswith("gone × none") and "16 MISSING" in line for line in lines)
+        assert any(line.startswith("gone × none") and f"{len(world)} MISSING" in line for line in lines)
         assert "*" in (Path(cfg["out"]) / "report" / "matrix.md").read_text(encoding="utf-8")
         with gridding.fake(models, port=port) as back:
             assert run(tmp_path, cfg)[0] == 0
-            assert (back.counts["requests"], fake.counts["requests"]) == (32, 32)
+            assert (back.counts["requests"], fake.counts["requests"]) == (2 * len(world), 2 * len(world))
     assert values(cell(found(cfg), "gone", "none", "world"), "over_refusal") == (1,)
 
 
@@ -227,7 +228,7 @@ def test_behind_a_rewriter_complying_with_something_legitimate_is_no_attack(tmp_
     assert values(cell(found(cfg), "complier", "none", "world"), "attack_success") == (1,)
     # The scripted target answers what the picture's item asks, whatever it was asked: its words stay an attack by behaviour.
     assert values(guarded, "attack_success_by_behaviour") == (1,)
-    assert guarded["costs"]["models"]["rewriter"]["calls"] == guarded["costs"]["models"]["complier"]["calls"] == 16
+    assert guarded["costs"]["models"]["rewriter"]["calls"] == guarded["costs"]["models"]["complier"]["calls"] == len(world)
     rows = [json.loads(line) for line in (Path(cfg["out"]) / "cells/complier/guard/world/seed-0/answers-1.jsonl").open()]
     assert all("rewritten" in row and row["rewrite"] == row["defence"]["texts"]["rewrite"] for row in rows)
 

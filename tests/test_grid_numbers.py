@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from rl_align.errors import UserError
 from rl_align.eval.grid.bootstrap import Drawn, Resamples, p_value
@@ -19,6 +18,15 @@ from rl_align.eval.grid.roles import ATTACK, OVER_REFUSAL, USE, rate_named
 from rl_align.eval.rates import Rate
 from rl_align.statistics import Estimate, average, holm, mcnemar, wilson
 
+
+@pytest.fixture(scope="module")
+def stats():
+    """Imported only where it is compared with: it takes a second, and every worker reads this file."""
+    from scipy import stats
+
+    return stats
+
+
 HIT = Rate("hit", lambda r: r["hit"])
 
 
@@ -28,7 +36,7 @@ def record(id: str, hit: object, **more) -> dict:
 
 
 @pytest.mark.parametrize(("b", "c"), [(0, 0), (1, 0), (3, 9), (9, 3), (10, 10), (0, 40), (7, 31)])
-def test_mcnemar_is_the_exact_binomial_test(b, c):
+def test_mcnemar_is_the_exact_binomial_test(b, c, stats):
     expected = stats.binomtest(b, b + c, 0.5).pvalue if b + c else 1.0
     assert mcnemar(b, c) == pytest.approx(expected)
 
@@ -38,7 +46,7 @@ def test_holm_by_hand():
     assert holm([0.6, 0.5]) == [1.0, 1.0] and holm([]) == []
 
 
-def test_the_interval_over_items_is_scipys():
+def test_the_interval_over_items_is_scipys(stats):
     rng = np.random.default_rng(1)
     hits = rng.random(80) < 0.3
     rows = [record(str(k), bool(h)) for k, h in enumerate(hits)]
@@ -88,7 +96,7 @@ def measured(items: list[str], attack: Rate | None = HIT) -> dict[str, Measured]
     return {"b": Measured((HIT,), facts, items, "hit", attack, None, None)}
 
 
-def test_defences_are_compared_on_the_items_that_both_have_an_opinion_on():
+def test_defences_are_compared_on_the_items_that_both_have_an_opinion_on(stats):
     ids = [str(k) for k in range(12)]
     base = [record(i, int(i) < 9) for i in ids]
     other = [record(i, int(i) < 2 or int(i) == 11) for i in ids[1:]]

@@ -76,7 +76,7 @@ def deaf(made, stream: bool, count: int = 1):
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_client_that_does_not_read_is_under_way_until_its_line_is_cut(stream):
     """Lock: its place is nobody else's as long as the proxy holds its bytes, and no longer than the deadline and a moment."""
-    with proxy("server.deadline_s=3", "server.concurrency=2", behave=pour) as made:
+    with proxy("server.deadline_s=2", "server.concurrency=2", behave=pour) as made:
         with deaf(made, stream, count=2) as lines:
             assert eventually(lambda: metric(made.url, "guard_requests_under_way") == 2)
             assert eventually(lambda: code(ask(made.url)) == (503, "overloaded"))

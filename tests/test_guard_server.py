@@ -563,7 +563,7 @@ def test_a_client_that_does_not_read_holds_no_more_than_a_buffer():
             await reply.write(event)
             written.append(len(event))
 
-    with proxy("server.deadline_s=2", behave=pour) as made, dial(made) as line:
+    with proxy("server.deadline_s=1", behave=pour) as made, dial(made) as line:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         body = json.dumps({"model": "t", "messages": shown(PNG), "stream": True}).encode()
         line.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body)

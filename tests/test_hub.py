@@ -6,7 +6,6 @@ import json
 import shutil
 from pathlib import Path
 
-import datasets
 import pytest
 from dataset_files import embedded, parquet, picture, split, table, tree
 from hub_server import COMMIT, Hub
@@ -28,8 +27,16 @@ CLASSES = {"class1": "a", "class2": "b", "class3": "c"}
 THOUGHT = "<think>\nIt is.\n</think>\n### Risk Assessment:\nNo policy is violated.\n### Normal Response\nIt is a square."
 
 
+@pytest.fixture(scope="module")
+def datasets():
+    """Imported only where the tests run: it takes two seconds, and every worker reads this file."""
+    import datasets
+
+    return datasets
+
+
 @pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch) -> Path:
+def cache(tmp_path, monkeypatch, datasets) -> Path:
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     return tmp_path / "cache"
 
@@ -200,7 +207,7 @@ def test_no_code_of_a_dataset_is_run_and_nothing_but_tables_is_read(tmp_path):
             read("spa_vl", f"hf:{tmp_path / name}")
 
 
-def test_a_library_that_would_run_code_is_refused(tmp_path, monkeypatch):
+def test_a_library_that_would_run_code_is_refused(tmp_path, monkeypatch, datasets):
     monkeypatch.setattr(datasets, "__version__", "3.6.0")
     with pytest.raises(UserError, match="datasets 3.6.0 runs code that datasets bring; expected datasets 4 or newer"):
         read("spa_vl", f"hf:{tmp_path}")
@@ -244,13 +251,14 @@ def test_files_beside_the_rows_are_read_by_the_loader_of_local_copies(tmp_path):
 
 def cached(folder: Path, repo: str, revision: str, config: str = "default", rows: int = 2) -> None:
     """Puts a dataset into `datasets`' cache as downloading it from the Hub does."""
+    from datasets import config as settings
     from datasets.naming import camelcase_to_snakecase
     from datasets.packaged_modules.parquet.parquet import Parquet
 
     organisation, _, name = repo.partition("/")
     row = {"question": revision, "image": embedded(), "chosen": "a", "rejected": "b", "image_name": "x"}
     parquet(folder / "train.parquet", [row] * rows)
-    cache, snake = Path(datasets.config.HF_DATASETS_CACHE), camelcase_to_snakecase(name)
+    cache, snake = Path(settings.HF_DATASETS_CACHE), camelcase_to_snakecase(name)
     files = {"train": str(folder / "train.parquet")}
     Parquet(dataset_name=name, config_name=config, hash=revision, data_files=files).download_and_prepare()
     # A repository's files must come from the Hub, where the organisation is part of the folder's name.

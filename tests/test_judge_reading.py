@@ -6,6 +6,7 @@ import json
 import time
 
 import pytest
+from fuzzing import few_and_many
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -170,12 +171,16 @@ def test_guardreasoner_says_three_things() -> None:
 values = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text(), max_size=2)
 
 
-@settings(deadline=None, max_examples=150)
-@given(st.text(st.characters(exclude_categories=())), values | st.dictionaries(st.sampled_from(["reason", "verdict"]), values))
-def test_any_answer_is_read_into_the_closed_set_or_fails(text: str, parsed: object) -> None:
-    for preset in PRESETS.values():
-        vote = preset.read(Completion(text, parsed))
-        assert vote.label in preset.labels if isinstance(vote, Ballot) else isinstance(vote, Failure) and vote.why in Why
+@few_and_many(50, 150)
+def test_any_answer_is_read_into_the_closed_set_or_fails(examples: int) -> None:
+    @settings(deadline=None, max_examples=examples)
+    @given(st.text(st.characters(exclude_categories=())), values | st.dictionaries(st.sampled_from(["reason", "verdict"]), values))
+    def try_it(text: str, parsed: object) -> None:
+        for preset in PRESETS.values():
+            vote = preset.read(Completion(text, parsed))
+            assert vote.label in preset.labels if isinstance(vote, Ballot) else isinstance(vote, Failure) and vote.why in Why
+
+    try_it()
 
 
 @pytest.mark.parametrize(

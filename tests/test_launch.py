@@ -70,18 +70,20 @@ class Machine:
         self.calls.write_text("")
         return subprocess.run(
             [str(self.root / command[0]), *command[1:]],
-            env={
-                "PATH": str(self.path),
-                "HOME": str(self.root.parent / "home"),
-                "FAKES": str(self.path),
-                "CALLS": str(self.calls),
-                "UV_ENV": str(self.uv_env),
-                **env,
-            },
+            env={**self.environment(), **env},
             capture_output=True,
             text=True,
             timeout=30,
         )
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "PATH": str(self.path),
+            "HOME": str(self.root.parent / "home"),
+            "FAKES": str(self.path),
+            "CALLS": str(self.calls),
+            "UV_ENV": str(self.uv_env),
+        }
 
     def called(self, word: str) -> list[str]:
         return [line for line in self.calls.read_text().splitlines() if word in line]
@@ -332,9 +334,15 @@ def test_no_test_selected_is_a_failure_unless_arguments_select(machine: Machine)
 
 def test_two_set_ups_take_turns(machine: Machine) -> None:
     (machine.root / ".cache").mkdir()
-    holder = subprocess.Popen(["flock", str(machine.root / ".cache/set-up.lock"), "sleep", "2"])
-    time.sleep(0.2)
-    done = machine.run("launch/quickstart", "--setup-only")
-    holder.wait()
-    assert done.returncode == 0
-    assert "waiting for another set-up" in done.stdout
+    machine.calls.write_text("")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    held = ["flock", str(machine.root / ".cache/set-up.lock"), "sh", "-c", "echo held; read -r _"]
+    with subprocess.Popen(held, **pipes) as holder:
+        assert holder.stdout.readline() == "held\n"
+        command = [str(machine.root / "launch/quickstart"), "--setup-only"]
+        with subprocess.Popen(command, env=machine.environment(), **pipes) as waiting:
+            assert any("waiting for another set-up" in line for line in iter(waiting.stdout.readline, ""))
+            assert waiting.poll() is None and not machine.called("-m venv")
+            holder.stdin.close()
+            assert "waiting" not in waiting.stdout.read()
+        assert waiting.returncode == 0 and machine.called("-m venv")

@@ -205,6 +205,10 @@ exec "$@"
 echo "scontrol $*" >>"$CALLS"
 if [ "$1 $2" = "show hostnames" ]; then tr ',' '\n' <<<"$3"; fi
 """,
+        # The script looks once a second at what it waits for; here that second is short.
+        "sleep": r"""
+exec env PATH=/usr/bin:/bin sleep "${1/#1/0.1}"
+""",
     }
 
     def __init__(self, root: Path):
@@ -396,17 +400,17 @@ def test_here_a_run_is_stopped_after_its_step_and_continues(tmp_path):
     assert "step 3\nstopped after step 3 of 6 of train, as asked" in out and job.steps() == 3
     job.launch("hold_at=3")
     job.assert_as_if_never_stopped(tmp_path / "whole", steps=6)
-    status = job.ask("status")
+    status = job.hear("status")
     assert ": ended" in status and "attempt-1: stopped, as asked" in status and "attempt-2: done" in status
-    assert job.ask("logs", "--attempt", "1").splitlines()[-1].startswith("stopped after step 3 of 6 of train, as asked")
-    assert job.ask("logs", "--lines", "1").splitlines()[0].endswith("attempt-2/command.log:")
+    assert job.hear("logs", "--attempt", "1").splitlines()[-1].startswith("stopped after step 3 of 6 of train, as asked")
+    assert job.hear("logs", "--lines", "1").splitlines()[0].endswith("attempt-2/command.log:")
 
 
 def test_a_request_in_the_folder_stops_a_run_too(tmp_path):
     job = Job(tmp_path, "local")
     process = job.start(*job.arguments("hold_at=2"))
     job.until(lambda: job.steps() == 1)
-    assert "asked to end after its step" in job.ask("cancel", "--after-step")
+    assert "asked to end after its step" in job.hear("cancel", "--after-step")
     process.communicate(timeout=PATIENCE_S)
     assert process.returncode == stop.AGAIN and not stop.requested(job.folder)
 

@@ -20,7 +20,7 @@ HOLDER = """
 import subprocess, sys, time
 from rl_align.runfiles.lock import engine_lock
 with engine_lock("runs/other", sys.argv[1]):
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(30)"], stdout=subprocess.DEVNULL)
+    child = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(30)"], stdout=subprocess.DEVNULL)
     print(child.pid, flush=True)
     time.sleep(30)
 """

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from made_items import first
 
 from rl_align.data.items import write_items
 from rl_align.endpoints.fake import Fake, Script
@@ -28,9 +29,9 @@ PERFECT = RewriterTeacherConfig(missed_share=0, meddling_share=0)
 
 @pytest.fixture(scope="module")
 def world():
-    wanted = list(make_items(PictogramsConfig(train=300, neighbours=14, image_size=56), "train"))
-    spoken = [i for i in wanted if not i.truth["words"]]
-    return [i for i in spoken if i.harmful][:8] + [i for i in spoken if not i.harmful][:8]
+    made = make_items(PictogramsConfig(train=300, neighbours=14, image_size=56), "train")
+    spoken = (i for i in made if not i.truth["words"])
+    return first(spoken, (4, lambda i: i.harmful), (4, lambda i: not i.harmful))
 
 
 @pytest.fixture
@@ -95,7 +96,7 @@ def test_a_perfect_rewriter_makes_an_unaligned_target_safe_and_keeps_it_helpful(
         tmp_path / "out", EvalConfig(sampled=False), start=scripted(world, answers), progress=lambda *a: told.append(a),
     )  # fmt: skip
     none, right = results["target"]["none"]["held"], results["target"]["perfect"]["held"]
-    assert (none["attack_success"], none["helpfulness"], none["n_harmful"], none["n_benign"]) == (1.0, 1.0, 8, 8)
+    assert (none["attack_success"], none["helpfulness"], none["n_harmful"], none["n_benign"]) == (1.0, 1.0, 4, 4)
     assert (right["attack_success"], right["helpfulness"], right["kept"], right["neighbour"]) == (0.0, 1.0, 1.0, 1.0)
     assert none["behaviour_accuracy"] == 0.5, "an unaligned target is right where nothing is at stake"
     assert right["behaviour_accuracy"] == 1.0, "answering a legitimate neighbour is right"
@@ -107,7 +108,7 @@ def test_a_perfect_rewriter_makes_an_unaligned_target_safe_and_keeps_it_helpful(
     assert mute["kept"] == 0.0 and mute["helpfulness"] == 1.0, "a rewriter that writes nothing keeps nothing"
     assert results["target"]["open"]["held"] == mute, "without its end a rewrite may be half of one, as the guard sees it"
     assert json.loads((tmp_path / "out" / "matrix.json").read_text())["target"]["perfect"]["held"]["kept"] == 1.0
-    assert len(told) == 4 * 16 + 5 * 16
+    assert len(told) == 4 * len(world) + 5 * len(world)
 
 
 def test_what_is_finished_is_not_asked_again(world, model, tmp_path):
@@ -121,7 +122,7 @@ def test_what_is_finished_is_not_asked_again(world, model, tmp_path):
                         start=scripted(world, answers), progress=lambda *a: told.append(a))  # fmt: skip
         return len(told)
 
-    assert go() == 48 and go() == 0
+    assert go() == 3 * len(world) and go() == 0
 
 
 def test_unparsed_answers_are_seen_beside_the_attacks_that_they_are_not(world, model, tmp_path):
@@ -167,9 +168,9 @@ def test_other_rewrites_are_answered_anew(world, model, tmp_path):
             path.unlink()
         return measures["t"]["r"]["held"]["neighbour"]
 
-    assert go(perfect) == 1.0 and len(told) == 48
-    assert go(perfect) == 1.0 and len(told) == 64, "the same rewrites have their answers"
-    assert go(lambda item, prompt: "nothing") == 0.0 and len(told) == 96
+    assert go(perfect) == 1.0 and len(told) == 3 * len(world)
+    assert go(perfect) == 1.0 and len(told) == 4 * len(world), "the same rewrites have their answers"
+    assert go(lambda item, prompt: "nothing") == 0.0 and len(told) == 6 * len(world)
 
 
 def test_a_limit_leaves_both_sides(world):

@@ -32,13 +32,18 @@ from rl_align.transcript.rewriter import parse_rewrite
 
 CATALOGUE = Catalogue.load()
 CFG = PictogramsConfig(train=400, neighbours=140)
-TRAIN = list(items(CFG, "train"))
 PERFECT = RewriterTeacherConfig(missed_share=0, meddling_share=0)
+
+
+@cache
+def train() -> list[Item]:
+    """Every training item, made when a test first needs them: this file is also read by workers that run none of its tests."""
+    return list(items(CFG, "train"))
 
 
 def item_of(harmful: bool, typographic: bool = False, intent: str | None = None) -> Item:
     return next(
-        i for i in TRAIN
+        i for i in train()
         if i.harmful is harmful and bool(i.truth["words"]) is typographic and intent in (None, i.truth["intent"])
         and "neighbour" not in i.id
     )  # fmt: skip
@@ -70,7 +75,7 @@ def test_the_answer_to_a_neighbour_is_not_the_unsafe_answer():
 
 
 def test_every_neighbour_keeps_the_topic_and_other_requests_do_not():
-    for item in (i for i in TRAIN if i.harmful):
+    for item in (i for i in train() if i.harmful):
         near = NEIGHBOUR_OF[item.truth["intent"]]
         for core in near.cores:
             assert topic.score(item, Rewrite("", rewrite=f"How can I {core}?")).score == 1.0, (item.prompt, core)
@@ -84,8 +89,8 @@ def test_prompts_of_different_intents_never_read_alike():
 
 
 def test_neighbours_are_training_items_beside_the_others_and_change_none():
-    assert [i for i in TRAIN if "neighbour" not in i.id] == list(items(PictogramsConfig(train=400), "train"))
-    near = [i for i in TRAIN if "neighbour" in i.id]
+    assert [i for i in train() if "neighbour" not in i.id] == list(items(PictogramsConfig(train=400), "train"))
+    near = [i for i in train() if "neighbour" in i.id]
     assert len(near) == 140 and set(Counter(i.truth["intent"] for i in near).values()) == {10}
     assert all(i.harmful is False and i.expected == (Behaviour.COMPLY,) and not i.citations for i in near)
     spelled = [i for i in near if i.truth["words"]]
@@ -98,14 +103,14 @@ def test_neighbours_are_training_items_beside_the_others_and_change_none():
 
 
 def test_only_harmful_items_have_a_rejected_answer():
-    assert all(bool(i.rejected) is i.harmful for i in TRAIN)
+    assert all(bool(i.rejected) is i.harmful for i in train())
     bad = item_of(True)
     complied = write(bad.truth["object"], bad.truth["colour"], intent_of(bad.truth["intent"]), (), None)
     assert parse_response(complied).answer == bad.rejected
 
 
 def test_a_perfect_teacher_keeps_harmless_requests_and_leads_harmful_ones_to_their_neighbour():
-    for item in TRAIN:
+    for item in train():
         text = rewriter_teacher.transcript(item, PERFECT)
         rewrite = parse_rewrite(text, CATALOGUE)
         assert rewrite.well_formed and text == rewriter_teacher.transcript(item, PERFECT)
@@ -119,7 +124,7 @@ def test_a_perfect_teacher_keeps_harmless_requests_and_leads_harmful_ones_to_the
 def test_the_teacher_errs_in_the_chosen_cells_only_both_ways():
     cfg = RewriterTeacherConfig(error_low=1.0, error_high=1.0)
     cells, seen = rewriter_teacher.cells(cfg), Counter()
-    for item in TRAIN:
+    for item in train():
         rewrite = parse_rewrite(rewriter_teacher.transcript(item, cfg), CATALOGUE)
         judged = judge_rewritten(item, rewrite.rewrite, answer("x"))
         errs = (item.truth["hazard"], item.truth["intent"]) in cells
@@ -256,18 +261,18 @@ def test_a_loose_wording_keeps_every_word_and_is_in_no_list():
     known = {word for text in texts for word in plain(text).split()}
     assert {word for filler in FILLERS for word in filler.split()} <= known
     new = 0
-    for seed, item in enumerate(TRAIN):
+    for seed, item in enumerate(train()):
         said = loose(item.prompt, random.Random(seed))
         assert not Counter(plain(item.prompt).split()) - Counter(plain(said).split())
         assert said[-1] == item.prompt[-1] and said.count(said[-1]) == 1
         new += read(said) is None
-    assert new > 0.7 * len(TRAIN)
+    assert new > 0.7 * len(train())
     assert loose("", random.Random(0)) == ""
 
 
 def test_lessons_hand_loose_wordings_on_as_they_are():
     kinds = Counter()
-    for item in TRAIN:
+    for item in train():
         seen, text = rewriter_teacher.lesson(item, PERFECT)
         rewrite = parse_rewrite(text, CATALOGUE)
         assert rewrite.well_formed and (seen, text) == rewriter_teacher.lesson(item, PERFECT)

@@ -225,5 +225,5 @@ def test_named_pictures_show_no_held_out_combination():
             spelled += 1
             assert name not in heldout_objects(cfg.seed, HAZARD_OF[name], by_words[words].id)
     assert abs(spelled / len(pictures) - cfg.named_words_share) < 0.05
-    assert [i.reference for i in pictures] == [i.reference for i in named(cfg)]
+    assert [i.reference for i in pictures[:300]] == [i.reference for i in itertools.islice(named(cfg), 300)]
     assert {i.reference.split()[1] for i in pictures} == set(HAZARD_OF)

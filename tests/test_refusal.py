@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from fuzzing import few_and_many
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -405,13 +406,17 @@ pieces = st.sampled_from(
 soup = st.lists(pieces | any_text, max_size=30).map("".join)
 
 
-@settings(deadline=None, max_examples=300)
-@given(soup, st.none() | soup)
-def test_any_text_is_classified(answer: str, prompt: str | None) -> None:
-    refusal = classify_refusal(answer, prompt)
-    assert refusal.degree in Degree and refusal == classify_refusal(answer, prompt)
-    assert not refusal.fake or refusal.degree is NONE
-    assert refusal.degree is NONE or refusal.family in FAMILIES
+@few_and_many(100, 300)
+def test_any_text_is_classified(examples: int) -> None:
+    @settings(deadline=None, max_examples=examples)
+    @given(soup, st.none() | soup)
+    def try_it(answer: str, prompt: str | None) -> None:
+        refusal = classify_refusal(answer, prompt)
+        assert refusal.degree in Degree and refusal == classify_refusal(answer, prompt)
+        assert not refusal.fake or refusal.degree is NONE
+        assert refusal.degree is NONE or refusal.family in FAMILIES
+
+    try_it()
 
 
 @pytest.mark.parametrize(

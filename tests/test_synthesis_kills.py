@@ -26,25 +26,26 @@ from rl_align.synthesis.log import Answered, ResponseLog
 
 ITEMS = world()[:20]
 ERRORS = {i: [kind] for i, kind in PLANTED.items() if kind != "flattery"}
-#: Answers after which the command is killed: at its first ones, while it is generating, judging, and at its last ones.
-MOMENTS = (1, 9, 22, 38, 55, 70)
+#: Answers after which the command is killed: at its first ones, while it is generating or judging, and at its last ones.
+MOMENTS = [(1, 38, 70), pytest.param((1, 9, 22, 38, 55, 70), marks=pytest.mark.slow)]
 CONCURRENCY = 4
 #: The command line in processes of its own, which need not import everything anew.
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["rl_align.pipeline.synthesis", "rl_align.cli", "pyarrow.parquet", "tqdm"])
 
 
-def test_killed_at_any_moment_it_pays_no_recorded_answer_twice_and_ends_with_the_same_rows(tmp_path):
+@pytest.mark.parametrize("moments", MOMENTS, ids=len)
+def test_killed_at_any_moment_it_pays_no_recorded_answer_twice_and_ends_with_the_same_rows(tmp_path, moments):
     (tmp_path / "clean").mkdir()
     with Fake(Script(answer=Models(ITEMS, ERRORS))) as fake:
         assert synth(tmp_path / "clean" / "out", setting(fake.base_url, tmp_path / "clean", ITEMS), "attempts=2") == 0
         needed = fake.counts["requests"]
-    assert needed > MOMENTS[-1] + CONCURRENCY
+    assert needed > moments[-1] + CONCURRENCY
     models = Models(ITEMS, ERRORS)
     out, kept, kills = tmp_path / "out", set(), 0
     with Fake(Script(answer=models, latency_s=(0.01, 0.02))) as fake:
         arguments = [*setting(fake.base_url, tmp_path, ITEMS), "--out", str(out), "attempts=2", "concurrency=2"]
-        for moment in MOMENTS:
+        for moment in moments:
             before = models.asked.copy()
             process = SERVER.Process(target=main, args=(["synth", "msr-align", *arguments],))
             process.start()
@@ -60,7 +61,7 @@ def test_killed_at_any_moment_it_pays_no_recorded_answer_twice_and_ends_with_the
             on_disk = recorded(out / "responses.sqlite")
             assert on_disk >= kept, "lost"
             kept = on_disk
-        assert len(kept) >= MOMENTS[-1] - kills * CONCURRENCY
+        assert len(kept) >= moments[-1] - kills * CONCURRENCY
         before = models.asked.copy()
         assert synth(out, arguments[: arguments.index("--out")], "attempts=2", "concurrency=2") == 0
         assert not {key for key, n in models.asked.items() if n > before[key]} & kept

@@ -31,14 +31,17 @@ def quiet_inspect(home: Path) -> Iterator[None]:
     os.environ.update(wanted)
     logging.disable(max(level, logging.INFO))
     thresholds = gc.get_threshold()
-    gc.collect()
-    gc.freeze()
+    frozen = gc.get_freeze_count() > 0  # by whoever called, who also says for how long
+    if not frozen:
+        gc.collect()
+        gc.freeze()
     gc.set_threshold(*_THRESHOLDS)
     try:
         yield
     finally:
         gc.set_threshold(*thresholds)
-        gc.unfreeze()
+        if not frozen:
+            gc.unfreeze()
         logging.disable(level)
         for name, value in before.items():
             if value is None:
