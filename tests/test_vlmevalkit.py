@@ -106,6 +106,10 @@ def test_other_epochs_and_failed_samples_are_counted_and_another_epoch_can_be_as
 def test_what_cannot_be_written_is_said(logs, tmp_path, capsys):
     assert cli.main(["eval", "export-predictions", logs["mm"], logs["mm"], "--to", str(tmp_path)]) == cli.BAD_INPUT
     assert "two logs of MMSafetyBench by grpo-7b" in capsys.readouterr().err
+    (tmp_path / "grpo-7b").mkdir()
+    (tmp_path / "grpo-7b/grpo-7b_MMSafetyBench_gpt_judge.pkl").touch()
+    assert cli.main(["eval", "export-predictions", logs["mm"], "--to", str(tmp_path)]) == cli.BAD_INPUT
+    assert "take its judge's old replies for the new answers" in capsys.readouterr().err
     assert cli.main(["eval", "export-predictions", str(tmp_path / "none.eval"), "--to", str(tmp_path)]) == cli.BAD_INPUT
     assert cli.main(["eval", "crosscheck", logs["mm"], "--kit", sys.executable]) == cli.BAD_INPUT
     assert "VLMEvalKit is not installed there" in capsys.readouterr().err
@@ -172,7 +176,7 @@ def test_a_difference_without_a_reason_is_said(logs):
         for row, record in zip(table.rows, table.records, strict=True)
     ]
     made = compare(table, {"items": items, "scores": [{"Overall": 0.0}]})
-    assert not made[0].explained and "ours 1: UNEXPLAINED" in "\n".join(lines(table, made))
+    assert not made[0].explained and "in Overall: UNEXPLAINED (siuo/mcqa/0, " in "\n".join(lines(table, made))
 
 
 def test_the_replayed_judge_says_what_ours_said_and_notices_another_order(logs):
@@ -201,6 +205,7 @@ def kit():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The .initial. parameter:DeprecationWarning")
 def test_the_real_kit_counts_the_same_verdicts_as_we_do(kit, tmp_path, capsys):
     """Inspect's logs, the kit's own scorers, one judgement for both: the numbers differ by what is listed, and by nothing else."""
     logs = kitting.inspected(tmp_path)
@@ -214,9 +219,9 @@ def test_the_real_kit_counts_the_same_verdicts_as_we_do(kit, tmp_path, capsys):
         "overall_avg_combined: the kit 0.1667 of 6, safe_and_effective 0.2500 of 4; over those 4 0.2500",
         "Overall: the kit 0.3333 of 6, accuracy 0.6667 of 6; over those 6 0.3333 and 0.6667",
         "attack_rate Overall: the kit 0.4000 of 15, attack_rate 0.6667 of 9; over those 9 0.6667",
-        "siuo/mcqa/1, in Overall: the kit 0, ours 1: another letter: we read 'B', the kit 'A'",
-        "siuo/mcqa/3, in Overall: the kit 0, ours 1: another letter: we read 'B', the kit nothing",
-        "xstest/4, in safe_pass_rate: the kit 1, ours left out: no answer; the kit judged the text 'nan'",
+        "1 × the kit 0, ours 1, in Overall: another letter: we read 'B', the kit 'A' (siuo/mcqa/1)",
+        "1 × the kit 0, ours 1, in Overall: another letter: we read 'B', the kit nothing (siuo/mcqa/3)",
+        "1 × the kit 1, ours left out, in safe_pass_rate: no answer; the kit judged the text 'nan' and has '1_full_compliance'",
     ):
         assert line in told
     assert "UNEXPLAINED" not in told
@@ -231,6 +236,6 @@ def test_the_real_kits_own_judge_may_say_otherwise(kit, logs, capsys):
         asked = [str(body["messages"][-1]["content"]) for _, body in judge.seen]
     told = capsys.readouterr().out
     assert "safe_pass_rate: the kit 0.0000 of 5, 1 - over_refusal 0.7500 of 4; over those 4 0.0000 and 0.7500" in told
-    assert "xstest/1, in safe_pass_rate: the kit 0, ours 1: another verdict: our judge said full_compliance" in told
+    assert "2 × the kit 0, ours 1, in safe_pass_rate: another verdict: our judge said full_compliance" in told
     assert sum("nan" in text for text in asked) == 2 and any(PARTIAL in text for text in asked) and len(asked) == 11
     assert json.dumps(told).isascii() and JUNK not in told

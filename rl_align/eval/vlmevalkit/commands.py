@@ -62,7 +62,7 @@ def crosscheck(
     """Has the kit score the answers of logs with its own code, and says what differs.
 
     Args:
-        logs: Logs of Inspect's, of different benchmarks.
+        logs: Logs of Inspect's; of one model, of different benchmarks.
         kit: The Python of the kit's environment.
         judge_base_url: The kit's judge. Without one it is told what ours said.
         judge_model: Its name.
@@ -79,11 +79,11 @@ def crosscheck(
     if (judge_base_url is None) != (judge_model is None):
         raise UserError("one of the two is missing", where="--judge-base-url, --judge-model", expected="both, or neither")
     key = Secret.from_environment(judge_api_key_env, "--judge-api-key-env")
-    tables = [table_of(log, model="model", epoch=epoch, whole=whole) for log in logs]
+    tables = [table_of(log, epoch=epoch, whole=whole) for log in logs]
     with ExitStack() as stack:
         # The kit keeps its judge's replies beside the files: a folder that nobody has used.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rl_align-vlmevalkit-")))
-        files = {table.dataset: path for path, (table, _) in write_tables(tables, folder).items()}
+        files = [(table.dataset, path) for path, (table, _) in write_tables(tables, folder).items()]
         replay = None
         if judge_base_url is not None and judge_model is not None:
             judge = KitJudge(judge_base_url, judge_model, key)
@@ -95,6 +95,6 @@ def crosscheck(
     if replay is not None and (replay.strayed is not None or replay.left):
         missing = f"{replay.left} calls missing" if replay.strayed is None else f"not about {replay.strayed!r} when it was due"
         raise UserError(f"the kit did not ask its judge as expected ({missing})", where=kit, fix="name a judge for it")
-    made = [(table, compare(table, found[table.dataset])) for table in tables]
+    made = [(table, compare(table, one)) for table, one in zip(tables, found, strict=True)]
     explained = all(number.explained for _, numbers in made for number in numbers)
     return [line for table, numbers in made for line in lines(table, numbers)], explained

@@ -18,6 +18,8 @@ from rl_align.eval.vlmevalkit.tables import Table
 #: The kit rounds percentages to two decimals.
 ROUNDING = 0.00005 + 1e-9
 _QUOTED = 60
+#: Items that a line names.
+_NAMED = 8
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,8 @@ def _reason(dataset: str, pair: Pair, record: Record, item: Item) -> str:
         return f"another letter: we read {_quoted(record['read'])}, the kit {_quoted(item['pred_option'])}"
     has = ", ".join(f"{item[part.column]!r}" for part in pair.parts)
     if record["empty"]:
-        return f"no answer; the kit judged the text {BLANK[dataset]!r} and has {has}"
+        judged = f"the text {BLANK[dataset]!r}" if item["prediction"] is None else "all that was generated"
+        return f"no answer; the kit judged {judged} and has {has}"
     return "; ".join(dict.fromkeys(filter(None, (_of_part(part, record, item) for part in pair.parts))))
 
 
@@ -150,7 +153,7 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def lines(table: Table, made: Sequence[Compared]) -> list[str]:
-    """For whoever reads them: a line a number, then one for each item that counts differently."""
+    """For whoever reads them: a line a number, then one for all items that count differently for the same reason."""
     out = [f"{table.dataset}, {table.model}: {len(table.rows)} answers"]
     numbers: dict[Difference, list[str]] = {}
     for one in made:
@@ -161,9 +164,14 @@ def lines(table: Table, made: Sequence[Compared]) -> list[str]:
             out.append("  UNEXPLAINED: that number of the kit's does not follow from its items")
         for difference in one.differences:
             numbers.setdefault(difference, []).append(one.name)
+    alike: dict[str, list[str]] = {}
     for item, names in numbers.items():
         own = "left out" if item.ours is None else f"{item.ours:g}"
-        out.append(f"    {item.item_id}, in {', '.join(names)}: the kit {item.kit:g}, ours {own}: {item.reason or 'UNEXPLAINED'}")
+        why = f"the kit {item.kit:g}, ours {own}, in {', '.join(names)}: {item.reason or 'UNEXPLAINED'}"
+        alike.setdefault(why, []).append(item.item_id)
+    for why, ids in alike.items():
+        more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
+        out.append(f"    {len(ids)} × {why} ({', '.join(ids[:_NAMED])}{more})")
     return out
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ class KitJudge:
     direct: bool = False
 
 
-def score(python: str, files: Mapping[str, Path], judge: KitJudge, out: Path, *, timeout_s: float = 24 * 3600) -> dict[str, Any]:
+def score(python: str, files: Sequence[tuple[str, Path]], judge: KitJudge, out: Path) -> list[dict[str, Any]]:
     """What the kit makes of prediction files.
 
     The kit keeps its judge's replies beside a prediction file, and takes them again: a file must be in a folder that it has never
@@ -56,34 +56,24 @@ def score(python: str, files: Mapping[str, Path], judge: KitJudge, out: Path, *,
 
     Args:
         python: The interpreter of its environment.
-        files: The kit's dataset → prediction file.
+        files: The kit's datasets, each with a prediction file.
         judge: The judge.
         out: Where it leaves its results.
-        timeout_s: Longest time to wait for it.
 
     Returns:
-        Dataset → {"scores": rows of its table of results, "items": one row a prediction}.
+        For each file {"scores": rows of the kit's table of results, "items": one row a prediction}.
 
     Raises:
         UserError: No such interpreter, no kit in its environment, or the kit failed.
     """
     _check(python)
     api = {"model": judge.model, "api_base": f"{judge.base_url.rstrip('/')}/chat/completions", "nproc": judge.calls_at_once}
-    task = {"files": {name: str(path.absolute()) for name, path in files.items()}, "judge": api, "out": str(out.absolute())}
+    task = {"files": [(dataset, str(path.absolute())) for dataset, path in files], "judge": api, "out": str(out.absolute())}
     dropped = {*_OURS_TO_SET, *(_PROXIES if judge.direct else ())}
     env = {name: value for name, value in os.environ.items() if name not in dropped}
     env |= {"OPENAI_API_KEY": judge.key.headers().get("Authorization", "").removeprefix("Bearer ") or "none", "HF_HUB_OFFLINE": "1"}
-    try:
-        # -I: neither this project nor PYTHONPATH is seen there.
-        done = subprocess.run(
-            [python, "-I", str(THERE)],
-            input=json.dumps(task).encode(),
-            capture_output=True,
-            env=env,
-            timeout=timeout_s,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise UserError(f"VLMEvalKit did not end within {timeout_s:g} s", where=python) from error
+    # -I: neither this project nor PYTHONPATH is seen there.
+    done = subprocess.run([python, "-I", str(THERE)], input=json.dumps(task).encode(), capture_output=True, env=env)
     if done.returncode:
         # The kit writes the key into its log.
         said = judge.key.redact(done.stderr.decode("utf-8", "replace")).strip()[-_SHOWN:]

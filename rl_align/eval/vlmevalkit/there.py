@@ -1,9 +1,9 @@
 """Runs VLMEvalKit's own scorer over prediction files. The Python of the kit's environment executes it: it imports
 nothing of ours.
 
-Standard input: {"files": {dataset: path}, "judge": {"model", "api_base", "nproc"}, "out": path}; the judge's key is in
-OPENAI_API_KEY. It writes to `out` {dataset: {"scores": rows, "items": rows}}, as the kit's table of results and its detailed
-table have them.
+Standard input: {"files": [[dataset, path], …], "judge": {"model", "api_base", "nproc"}, "out": path}; the judge's key is in
+OPENAI_API_KEY. It writes to `out` a list of {"scores": rows, "items": rows}, one a file: the rows of the kit's table of results
+and of its detailed table.
 
 A dataset is made without its `__init__`, which downloads the kit's table of the items: the scorers read the prediction file only.
 """
@@ -26,7 +26,7 @@ def main():
         "SIUO_MCQ": SIUOMCQDataset,
     }
     task = json.load(sys.stdin)
-    found = {dataset: score(classes[dataset], path, task["judge"]) for dataset, path in task["files"].items()}
+    found = [score(classes[dataset], path, task["judge"]) for dataset, path in task["files"]]
     with open(task["out"], "w", encoding="utf-8") as file:
         json.dump(found, file)
 

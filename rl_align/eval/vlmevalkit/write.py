@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import glob
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,11 +24,14 @@ def write_tables(tables: Sequence[Table], folder: Path, kind: str = "xlsx") -> d
         File → its table, and in how many cells a character was replaced that the format cannot hold.
 
     Raises:
-        UserError: Two of them would be one file, or a file cannot be written.
+        UserError: Two of them would be one file, the kit has scored one of that name there, or a file cannot be written.
     """
     files: dict[Path, Table] = {}
     for table in tables:
         path = folder / table.model / f"{table.stem}.{kind}"
+        if stale := sorted(path.parent.glob(f"{glob.escape(table.stem)}_*")):
+            what = f"{len(stale)} results of the kit lie there: it would take its judge's old replies for the new answers"
+            raise UserError(what, where=str(stale[0]), fix="remove them, or choose another folder")
         if path in files:
             raise UserError(f"two logs of {table.dataset} by {table.model}", where=str(path), fix="write each to its own folder")
         files[path] = table
