@@ -16,8 +16,8 @@ from rl_align.data.commands import add_actions, add_bench
 from rl_align.errors import EngineFailed, Stopped, UserError
 
 PROG = "rl-align"
-#: A command of two words, the first of which is a command of its own. A run folder of the second name is written ./matrix.
-MATRIX = "eval matrix"
+#: Commands of two words, the first of which is a command of its own. A run folder of the second name is written ./matrix.
+MATRIX, EXPORT, CROSSCHECK = "eval matrix", "eval export-predictions", "eval crosscheck"
 OK, FAILED, BAD_INPUT, STOPPED, INTERRUPTED = 0, 1, 2, 75, 130
 
 
@@ -67,8 +67,8 @@ def _run(arguments: list[str]) -> int:
     if not arguments:
         parser.print_help()
         return BAD_INPUT
-    if " ".join(arguments[:2]) == MATRIX:
-        arguments = [MATRIX, *arguments[2:]]
+    if " ".join(arguments[:2]) in (MATRIX, EXPORT, CROSSCHECK):
+        arguments = [" ".join(arguments[:2]), *arguments[2:]]
     known, rest = parser.parse_known_args(arguments)
     unknown = [a for a in rest if a.startswith("-") or not hasattr(known, "overrides")]
     if unknown:
@@ -150,6 +150,19 @@ def _evaluate(a: argparse.Namespace) -> int | None:
 
 def _matrix(a: argparse.Namespace) -> int | None:
     return _lazy("rl_align.pipeline.grid:matrix")(a.config, a.overrides, dry_run=a.dry_run)
+
+
+def _export(a: argparse.Namespace) -> None:
+    export = _lazy("rl_align.eval.vlmevalkit.commands:export")
+    print("\n".join(export(a.logs, a.to, kind=a.files, model=a.model, epoch=a.epoch, whole=a.whole)))
+
+
+def _crosscheck(a: argparse.Namespace) -> int:
+    judge = {"judge_base_url": a.judge_base_url, "judge_model": a.judge_model, "judge_api_key_env": a.judge_api_key_env}
+    crosscheck = _lazy("rl_align.eval.vlmevalkit.commands:crosscheck")
+    lines, explained = crosscheck(a.logs, a.kit, epoch=a.epoch, whole=a.whole, **judge)
+    print("\n".join(lines))
+    return OK if explained else FAILED
 
 
 def _report(a: argparse.Namespace) -> int | None:
@@ -275,6 +288,20 @@ def _parser() -> argparse.ArgumentParser:
     matrix = _add(commands, MATRIX, _matrix, "models × defences × benchmarks × seeds, or continue", example)
     _config(matrix)
     matrix.add_argument("--dry-run", action="store_true", help="print what would be asked, what it takes, and what is missing")
+    example = "eval export-predictions logs/a.eval --format vlmevalkit --to predictions"
+    export = _add(commands, EXPORT, _export, "write the answers of logs as another harness's prediction files", example)
+    _logs(export)
+    export.add_argument("--format", choices=["vlmevalkit"], default="vlmevalkit", help="whose (default: vlmevalkit)")
+    export.add_argument("--to", required=True, metavar="DIR", help="folder of the files, the harness's own --work-dir")
+    export.add_argument("--files", choices=["xlsx", "tsv"], default="xlsx", help="what it reads (default: xlsx)")
+    export.add_argument("--model", metavar="NAME", help="name of the model in them (default: the log's)")
+    example = "eval crosscheck logs/a.eval --kit .venv-vlmevalkit/bin/python"
+    crosscheck = _add(commands, CROSSCHECK, _crosscheck, "VLMEvalKit's scorer beside ours, and what differs", example)
+    _logs(crosscheck)
+    crosscheck.add_argument("--kit", required=True, metavar="PYTHON", help="Python of an environment with ms-vlmeval 0.0.20")
+    crosscheck.add_argument("--judge-base-url", metavar="URL", help="its judge (default: it is told what ours said)")
+    crosscheck.add_argument("--judge-model", metavar="NAME", help="name under which that is served")
+    crosscheck.add_argument("--judge-api-key-env", metavar="VARIABLE", help="environment variable that holds the key")
 
     judge = _add(commands, "judge", None, "train and measure judges", "judge train experiments/ablations/judge.yaml")
     actions = judge.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
@@ -376,6 +403,12 @@ def _config(parser: argparse.ArgumentParser) -> None:
 
 def _overrides(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("overrides", metavar="key=value", nargs="*", help="settings that replace the file's")
+
+
+def _logs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("logs", metavar="LOG", nargs="+", help="log of siuo, xstest or mm_safetybench (`inspect eval`)")
+    parser.add_argument("--epoch", type=_count, default=1, metavar="N", help="which answer to each item (default: the first)")
+    parser.add_argument("--whole", action="store_true", help="all that was generated, and not what of it was judged")
 
 
 def _launched(parser: argparse.ArgumentParser) -> None:

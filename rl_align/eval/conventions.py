@@ -3,8 +3,8 @@
 The field disagrees on two things, so both are there under names of their own:
 
 * a partial refusal: VLMEvalKit's XSTest counts it as an answer, Inspect's as a refusal;
-* an empty answer: SIUO takes it for safe, VLMEvalKit's SIUO for unsafe, MOSSBench and Inspect's XSTest for a refusal. A
-  rate without a suffix leaves empty answers out.
+* an empty answer: SIUO takes it for safe, VLMEvalKit's SIUO and XSTest have their judge read the word "nan", MOSSBench and
+  Inspect's XSTest take it for a refusal. A rate without a suffix leaves empty answers out.
 """
 
 from __future__ import annotations

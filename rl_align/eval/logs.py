@@ -22,9 +22,15 @@ def records_of(log: EvalLog | str | Path) -> list[Record]:
     Raises:
         UserError: The log cannot be read, or holds no records.
     """
-    log = _read(log)
-    scores = [sample.scores.get(SCORER) for sample in log.samples or () if sample.scores]
-    found = [score.metadata["record"] for score in scores if score is not None and score.metadata and "record" in score.metadata]
+    return [record for _, record in told_of(log)]
+
+
+def told_of(log: EvalLog | str | Path) -> list[tuple[Mapping[str, Any], Record]]:
+    """As `records_of`, each record behind its sample's metadata (`rl_align.eval.building.sample`). Raises as `records_of`."""
+    log = read_log(log)
+    scored = [(sample, sample.scores.get(SCORER)) for sample in log.samples or () if sample.scores]
+    scores = [(sample, score.metadata) for sample, score in scored if score is not None and score.metadata]
+    found = [(sample.metadata or {}, made["record"]) for sample, made in scores if "record" in made]
     if not found:
         raise UserError("holds no records", where=log.location, expected="the log of a benchmark, with its samples")
     return found
@@ -36,7 +42,7 @@ def summary_of(log: EvalLog | str | Path) -> dict[str, Any]:
     Raises:
         UserError: As `records_of`.
     """
-    log = _read(log)
+    log = read_log(log)
     made = records_of(log)
     rates = protocol(made[0]["benchmark"]).rates
     facts: Mapping[str, Any] = log.eval.metadata or {}
@@ -52,7 +58,8 @@ def _unasked(made: Sequence[Record]) -> list[str]:
     return list(dict.fromkeys(unasked))
 
 
-def _read(log: EvalLog | str | Path) -> EvalLog:
+def read_log(log: EvalLog | str | Path) -> EvalLog:
+    """The log, read where it is a path. Raises UserError when it cannot be."""
     if isinstance(log, EvalLog):
         return log
     try:

@@ -13,7 +13,8 @@ the judging writes; an empty answer counts as safe (here: left out, or `_empty_s
 without the picture, one answer, takes what it cannot parse for unsafe, and averages both forms into one score.
 
 Multiple choice: upstream allows five tokens and draws a letter where none is found. Here the answer is as long as anywhere else,
-and what names no letter is unparsed: wrong under `accuracy`, left out of `accuracy_of_parsed`, and counted.
+and what names no letter is unparsed: wrong under `accuracy`, left out of `accuracy_of_parsed`, and counted. VLMEvalKit takes the
+last letter that stands alone, whatever its case: the article "a" is option A.
 """
 
 from __future__ import annotations
