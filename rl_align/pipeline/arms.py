@@ -53,7 +53,7 @@ def compare(
         read[name] = {seed: splits_of(s, cell if cells else None, model) for seed, s in summaries[arm].items()}
     tables: dict[str, dict[str, Any]] = {}
     for split in dict.fromkeys(split for by_seed in read.values() for found in by_seed.values() for split in found):
-        same_items(split, read)
+        _same_items(split, read)
         for name, by_seed in read.items():
             for metric in columns(bool(cells)):
                 values = _known(by_seed, split, metric)
@@ -122,8 +122,7 @@ def splits_of(summary: Mapping[str, Any], cell: Cell | None, model: str) -> Mapp
     return found or {}
 
 
-def same_items(split: str, read: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> None:
-    """Raises UserError where runs (name → seed → split → measures) of one seed were measured on different numbers of items."""
+def _same_items(split: str, read: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> None:
     sizes: dict[int, dict[tuple[Any, Any], str]] = {}
     for name, by_seed in read.items():
         for seed, splits in by_seed.items():
