@@ -80,8 +80,10 @@ def _alive(job_id: str) -> bool:
 
 
 def _started(pid: int) -> str | None:
-    """When a process began, in the kernel's ticks: process ids are used again, a pair of both is not."""
+    """When a process began, in the kernel's ticks: process ids are used again, a pair of both is not. None when it has ended, also
+    where nobody has asked how yet (a zombie)."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
+    return None if fields[0] in "ZX" else fields[19]

@@ -90,7 +90,7 @@ class Planned:
         if costs:
             total, shared = sum(costs.values()), "; stages that trials share are counted once" if c.share else ""
             at_once = f"{_hours(total / c.concurrency)} with {c.concurrency} at once"
-            yield f"# {_hours(total)} of runs by an estimate of order, {at_once}{shared}"
+            yield f"# {_hours(total)} of runs, at most, by an estimate of order; {at_once}{shared}"
         else:
             yield "# cost: unknown, because the model is not there yet or another command is run"
         if c.method is Method.asha:

@@ -70,8 +70,10 @@ class Sweep:
             if (job := find(folder)) is not None:
                 self.running[trial.name] = job
                 self._adopted.add(trial.name)
-            elif self.standing(trial) in (Standing.waiting, Standing.interrupted):
+            elif (found := self.standing(trial)) in (Standing.waiting, Standing.interrupted):
                 due.append(trial)
+            elif found is Standing.done:
+                self._weigh(trial)
         done = len(self.planned.trials) - len(due) - len(self.running)
         self.console(f"{len(self.planned.trials)} trials: {done} settled, {len(self.running)} running, {len(due)} to go")
         with self._asked() as asked:
@@ -128,11 +130,12 @@ class Sweep:
 
     def _settle(self, trial: Trial, job: Job, due: list[Trial]) -> None:
         del self.running[trial.name]
+        self._weigh(trial)
         found = settle(job.folder, self.planned.hashes[trial.name], job.code(), job.said)
-        found = self.standing(trial) if found is Standing.interrupted else found
-        if found is Standing.interrupted and trial.name in self._adopted:  # the sweep that it ran under was ended, and it with that
-            self._adopted.remove(trial.name)
+        if found is Standing.interrupted and self.standing(trial) is not Standing.stopped and trial.name in self._adopted:
+            self._adopted.remove(trial.name)  # the sweep that it ran under was ended, and it with that
             due.insert(0, trial)
+        found = self.standing(trial) if found is Standing.interrupted else found
         cause = f": {(read_failure(job.folder) or {}).get('cause')}" if found is Standing.failed else ""
         self.console(f"{self._label(trial)}: {found.value}{cause}")
         self.write()
@@ -143,9 +146,12 @@ class Sweep:
             return
         self._looked = time.monotonic()
         for name, job in self.running.items():
-            trial = self.by_name[name]
-            if self.asha.falls_behind(name, trial.seed, job.folder) and not stop.requested(job.folder):
+            if self._weigh(self.by_name[name]) and not stop.requested(job.folder):
                 job.ask_to_stop(f"it is behind after {self.asha.stopped_at(name)} steps")
+
+    def _weigh(self, trial: Trial) -> bool:
+        """Whether a trial falls behind; one that has ended counts for those that have not."""
+        return self.asha is not None and self.asha.falls_behind(trial.name, trial.seed, self.planned.folder(trial))
 
     def _outcome(self, trial: Trial) -> Outcome:
         folder, found = self.planned.folder(trial), self.standing(trial)
@@ -216,11 +222,10 @@ def sweep(
             found = work.run(retry_failed)
             text = work.write()
         console(f"{text}\nwritten to {root / NAME}.html, .md, .csv and .json")
-        behind = [s for s in found.values() if s in (Standing.failed, Standing.interrupted)]
-        if behind:
-            failed, again = behind.count(Standing.failed), behind.count(Standing.interrupted)
+        failed, again = (sum(s in states for s in found.values()) for states in ((Standing.failed,), _UNFINISHED))
+        if failed or again:
             console(f"{failed} failed (--retry-failed runs them again), {again} interrupted (the same command continues)")
-        codes.append(1 if behind else 0)
+        codes.append(1 if failed or again else 0)
     return max(codes)
 
 
