@@ -80,8 +80,8 @@ class Bench:
         return {name: (self.root / name).read_bytes() for name in WRITTEN}
 
 
-def until(moment: Callable[[], object], said: Callable[[], str] = str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
+def until(moment: Callable[[], object], said: Callable[[], str] = str, patience_s: float = PATIENCE_S) -> None:
+    deadline = time.monotonic() + patience_s
     while not moment():
         assert time.monotonic() < deadline, f"the moment did not come: {said()}"
         time.sleep(0.01)

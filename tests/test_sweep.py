@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -76,12 +77,12 @@ def test_the_table_says_what_was_reached_and_what_mattered(whole):
     assert (cell["mean"], cell["sd"], cell["n"]) == (pytest.approx(0.405), pytest.approx(0.00707, abs=1e-4), 2)
     effects = {(e["section"], e["metric"], e["axis"]): e for e in found["effects"]}
     gain, kind = effects["held", "over_refusal", "gain"], effects["held", "over_refusal", "kind"]
-    assert gain["range"] == pytest.approx(0.1) and gain["rho"] < 0 and gain["noise"] == pytest.approx(0.00707, abs=1e-4)
+    assert gain["range"] == pytest.approx(0.1) and gain["rho"] < 0 and gain["noise"] == pytest.approx(0, abs=1e-9)
     assert kind["range"] == pytest.approx(0.1) and kind["rho"] is None
     assert effects["training", "reward", "gain"]["rho"] == pytest.approx(1.0)
     text = (whole.root / "sweep.md").read_text()
     assert "| 1.0 | even | 2 | 5.0 ± 0.0 | 40.5 ± 0.7 | 45.5 ± 0.7 |" in text
-    assert "0: 55.5 ± 5.5; 0.5: 50.5 ± 5.5; 1.0: 45.5 ± 5.5 | 10.0 | 0.7 |" in text
+    assert "0: 55.5 ± 5.8; 0.5: 50.5 ± 5.8; 1.0: 45.5 ± 5.8 | 10.0 | 0.0 |" in text
     head, first, *_ = (whole.root / "sweep.csv").read_text().splitlines()
     assert head.startswith("gain,kind,held/attack_success,") and first.startswith("1.0,even,")
 
@@ -217,6 +218,17 @@ def test_what_cannot_work_is_said_before_anything_runs(tmp_path):
     with engine_lock("a test", _address(bench.root)), pytest.raises(EngineBusy):
         bench.run()
     assert not bench.root.exists()
+
+
+def test_a_machine_whose_engine_is_taken_fails_no_trial(tmp_path):
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(engine_lock("a test"))
+        except EngineBusy:
+            pytest.skip("another engine run holds this machine")
+        with pytest.raises(EngineBusy, match="a test"):
+            sweep([ROOT / "experiments" / "sweeps" / "kl.yaml"], [f"folder={tmp_path}"])
+    assert not list(tmp_path.glob("trials/*"))
 
 
 def test_the_command_takes_files_settings_and_options_in_any_order(tmp_path, capsys):

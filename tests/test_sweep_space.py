@@ -110,7 +110,10 @@ def test_effects_are_means_by_value_their_range_and_the_seeds_noise():
     assert [group["mean"] for group in first["groups"]] == pytest.approx([0.55, 10.55, 20.55])
     assert first["range"] == pytest.approx(20)
     assert first["rho"] > 0.9 and second["rho"] is None and second["range"] == pytest.approx(1)
-    assert first["noise"] == second["noise"] == pytest.approx(0.0707, abs=1e-3)
+    assert first["noise"] == second["noise"] == pytest.approx(0, abs=1e-9), "the seed's own luck is no noise"
+    noisy = [outcome(v, seed, a=a) for a, seed, v in ((0, 0, 0.0), (0, 1, 1.0), (1, 0, 1.0), (1, 1, 0.0), (2, 0, 7.0))]
+    assert effects(noisy, ["a"])[0]["noise"] == pytest.approx(1.0), "of points that have all seeds"
+    assert effects(noisy[:1] + noisy[2:3], ["a"])[0]["noise"] is None
     table = points(found)
     assert len(table) == 6 and table[0]["seeds"] == [0, 1] and table[0]["sections"]["held"]["m"]["n"] == 2
     assert ordered(table, "m", lower=True)[0]["point"] == {"a": 0, "b": 0}
@@ -141,7 +144,7 @@ HOSTILE = ["</text><script>alert(1)</script>", '"><img src=x onerror=alert(1)>',
 
 def test_a_plot_is_one_sound_file_whatever_names_hold():
     rows = [{"key": name, HOSTILE[0]: i, "m": i / 3} for i, name in enumerate(HOSTILE)]
-    svg = parallel(HOSTILE[0], rows, colour="m", better={"m": HOSTILE[1]})
+    svg = parallel(HOSTILE[0], rows, shades=[0, 1, 2, None, 4])
     root = ElementTree.fromstring(svg)
     assert {e.tag.partition("}")[2] for e in root.iter()} == {"svg", "title", "style", "rect", "text", "polyline", "line"}
     assert not {name for e in root.iter() for name in e.attrib if re.search("href|src|style|^on", name)}
@@ -151,7 +154,7 @@ def test_a_plot_is_one_sound_file_whatever_names_hold():
 
 def test_a_plot_scales_its_axes_and_counts_what_it_leaves_out():
     rows = [{"lr": 1e-5, "m": 1.0}, {"lr": 1e-4, "m": 2.0}, {"lr": 1e-3, "m": 3.0}, {"lr": 1e-3, "m": None}]
-    svg = parallel("t", rows, logarithmic=["lr"], colour="m")
+    svg = parallel("t", rows, logarithmic=["lr"], shades=[1.0, 2.0, 3.0, 4.0])
     assert "(3 of 4 drawn)" in svg
     low, middle, high = (float(y) for y in re.findall(r'points="90,([0-9.]+)', svg))
     assert low - middle == pytest.approx(middle - high, abs=0.2), "logarithmic"

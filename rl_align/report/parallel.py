@@ -11,15 +11,16 @@ from markupsafe import Markup, escape
 from rl_align.data.untrusted import shown
 from rl_align.report.chart import ticks
 
-#: Cividis at five places, light to dark: colour-blind readers can order it, and it survives a black and white print.
-_RAMP = ((253, 234, 69), (187, 175, 113), (124, 123, 120), (67, 78, 108), (0, 34, 77))
+#: Cividis without its lightest end, light to dark: colour-blind readers can order it, and so can those of a black and white print.
+_RAMP = ((225, 190, 60), (170, 155, 110), (124, 123, 120), (67, 78, 108), (0, 34, 77))
 #: More lines than this cannot be told apart.
 MOST_LINES = 400
 #: What `shown` leaves and no XML file may hold.
 _NO_XML = {0xFFFE: "�", 0xFFFF: "�"}
 _WIDE, _HIGH, _SIDE, _TOP, _BOTTOM = 150, 330, 90, 58, 30
 _STYLE = (
-    "text{font:11px system-ui,sans-serif;fill:#1d2430}.dim{fill:#667080}.axis{stroke:#667080;stroke-width:1}"
+    "text{font:11px system-ui,sans-serif;fill:#1d2430}.dim{fill:#667080;paint-order:stroke;stroke:#fff;stroke-width:3px}"
+    ".axis{stroke:#667080;stroke-width:1}"
     "polyline{fill:none;stroke-width:1.6;stroke-opacity:.8}polyline:hover{stroke-width:4;stroke-opacity:1}"
 )
 
@@ -28,9 +29,8 @@ def parallel(
     title: str,
     rows: Sequence[Mapping[str, Any]],
     *,
-    colour: str | None = None,
+    shades: Sequence[float | None] = (),
     logarithmic: Sequence[str] = (),
-    better: Mapping[str, str] | None = None,
 ) -> Markup | None:
     """Draws rows over their columns.
 
@@ -38,15 +38,16 @@ def parallel(
         title: Above.
         rows: Column → number or text. A column with a text in it has a place for each of its values; a row that lacks a column is
             left out of the picture.
-        colour: Column of numbers that colours the lines; dark is high.
+        shades: A number a row that colours its line, dark for a high one; a row without one is black.
         logarithmic: Columns of positive numbers that are drawn so.
-        better: Column → what stands below its name, such as an arrow.
 
     Returns:
         The SVG; None for fewer than two columns or no whole row.
     """
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    whole = [row for row in rows if all(row.get(name) is not None for name in columns)]
+    paired = list(zip(rows, shades or [None] * len(rows), strict=True))
+    kept = [(row, shade) for row, shade in paired if all(row.get(name) is not None for name in columns)]
+    whole = [row for row, _ in kept]
     if len(columns) < 2 or not whole:
         return None
     axes = {name: _Axis([row[name] for row in whole], name in logarithmic) for name in columns}
@@ -58,18 +59,17 @@ def parallel(
         f'<rect width="{width}" height="{_HIGH}" fill="#fff"/>',
         f'<text x="12" y="16" font-weight="600">{_text(title, 120)}{_left_out(len(rows), len(whole))}</text>',
     ]
-    shade = axes.get(colour or "")
-    for row in whole[:MOST_LINES]:
+    known = [shade for _, shade in kept if shade is not None]
+    scale = _Axis(known, False) if known else None
+    for row, shade in kept[:MOST_LINES]:
         path = " ".join(f"{at[name]},{axes[name].y(row[name]):.1f}" for name in columns)
         told = ", ".join(f"{name} {_number(row[name])}" for name in columns)
-        stroke = _ramp(shade.share(row[colour])) if shade and colour else "rgb(0,34,77)"
+        stroke = "#000" if scale is None or shade is None else _ramp(scale.share(shade))
         parts.append(f'<polyline stroke="{stroke}" points="{path}"><title>{_text(told, 600)}</title></polyline>')
     for name in columns:
         x, axis = at[name], axes[name]
         parts.append(f'<line class="axis" x1="{x}" x2="{x}" y1="{_TOP}" y2="{_HIGH - _BOTTOM}"/>')
         parts.append(f'<text text-anchor="middle" x="{x}" y="36" font-weight="600">{_text(name, 26)}</text>')
-        if below := (better or {}).get(name):
-            parts.append(f'<text class="dim" text-anchor="middle" x="{x}" y="49">{_text(below, 26)}</text>')
         for told, y in axis.marks():
             parts.append(f'<text class="dim" x="{x + 5}" y="{y + 4:.1f}">{_text(told, 22)}</text>')
     return Markup("".join([*parts, "</svg>"]))

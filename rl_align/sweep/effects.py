@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 from rl_align.pipeline.arms import spread
@@ -65,7 +65,7 @@ def effects(outcomes: Sequence[Outcome], axes: Sequence[str]) -> list[dict[str, 
         Entries `{"section", "metric", "axis", "groups": [{"value", "mean", "sd", "n"}], "range", "rho", "noise"}`: a group is the
         trials with that value (numbers of which there are many in thirds), sd over them; range is the highest mean minus the
         lowest; rho is Spearman's over trials, of an axis of three numbers or more; noise is the spread over seeds of the same
-        point, pooled, None with one seed. An axis of one value has no effect, nor has a metric with one trial.
+        point without the seeds' own luck, None with one seed. An axis of one value has no effect, nor has a metric with one trial.
     """
     table = []
     for section, metrics in _values(outcomes).items():
@@ -134,9 +134,16 @@ def _grouped(values: Sequence[Any]) -> tuple[list[str], list[str]]:
 
 
 def _noise(known: Sequence[tuple[Trial, float]]) -> float | None:
-    """Square root of the mean variance over seeds of a point."""
-    by_point: dict[str, list[float]] = {}
+    """What is left of the spread when points and seeds have their own means, over the points that have all seeds: the residual of
+    a two-way table. Runs of one seed share world and warm start, so the seed's own luck says nothing of an effect."""
+    by_point: dict[str, dict[int, float]] = {}
     for trial, value in known:
-        by_point.setdefault(trial.key, []).append(value)
-    several = [values for values in by_point.values() if len(values) > 1]
-    return math.sqrt(fmean(stdev(values) ** 2 for values in several)) if several else None
+        by_point.setdefault(trial.key, {})[trial.seed] = value
+    seeds = sorted({trial.seed for trial, _ in known})
+    rows = [[values[seed] for seed in seeds] for values in by_point.values() if len(values) == len(seeds)]
+    if len(rows) < 2 or len(seeds) < 2:
+        return None
+    of_seed = [fmean(column) for column in zip(*rows, strict=True)]
+    of_all = fmean(of_seed)
+    rest = sum((x - fmean(row) - luck + of_all) ** 2 for row in rows for x, luck in zip(row, of_seed, strict=True))
+    return math.sqrt(rest / ((len(rows) - 1) * (len(seeds) - 1)))

@@ -123,6 +123,9 @@ class Sweep:
             raise Stopped(f"the sweep stopped, as asked{more}", fix="the same command continues")
 
     def _start(self, trial: Trial) -> None:
+        if self.config.target is Target.local and self.planned.configs:
+            with engine_lock(str(self.planned.folder(trial))):
+                pass  # another engine run is no reason to call every trial failed
         settings = self.planned.settings(trial, donors(self.planned, trial))
         made = plan.make(self.planned.experiment, [*settings, *self.planned.job_settings(trial)], self.planned.job_path)
         self.running[trial.name] = start(self.config.target, made)

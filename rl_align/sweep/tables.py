@@ -13,8 +13,8 @@ from rl_align.sweep.standing import Standing
 
 _NOTES = (
     "mean by value: over the trials that have it, whatever else they have, ± their standard deviation",
-    "range: the highest of these means minus the lowest; what is within the seeds' noise shows nothing",
-    "noise: standard deviation over seeds of the same point, pooled; unknown with one seed",
+    "range: the highest of these means minus the lowest; what is within the noise shows nothing",
+    "noise: standard deviation over seeds of the same point, each seed's own mean taken off; unknown with one seed",
     "ρ: Spearman's rank correlation of value and metric over trials, where there are three numbers or more",
 )
 _BEGUN = "begun, not done: the same command continues"

@@ -20,6 +20,7 @@ from rl_align.sweep.tables import (
     flat_trials,
     is_rate,
     lower_is_better,
+    objective_of,
     ordered,
     tables,
     title_of,
@@ -57,9 +58,9 @@ def write(folder: Path, title: str, config: SweepConfig, outcomes: Sequence[Outc
     for section, svg in drawn.items():
         slug = re.sub(r"[^A-Za-z0-9]+", "-", section).strip("-").lower()[:60]
         write_text(folder / f"parallel-{slug}.svg", svg)
-    told = f"a line is a point, dark is a high {config.objective}"
+    told = f"a line is a combination of settings, dark is a high {title_of(config.objective)}"
     figures = {f"{section}: {told}": uri(svg.encode(), "svg+xml") for section, svg in drawn.items()}
-    write_text(folder / f"{NAME}.html", page_of(title, intro, shown, figures))
+    write_text(folder / f"{NAME}.html", page_of(title, intro, shown, figures, wide=True))
     return text
 
 
@@ -74,9 +75,8 @@ def _plots(config: SweepConfig, found: Sequence[dict[str, Any]]) -> dict[str, st
             cells = point["sections"].get(section, {})
             values = {title_of(metric): cell["mean"] * (100 if is_rate(metric) else 1) for metric, cell in cells.items()}
             rows.append({**settings, **values})
-        title = title_of(config.objective)
-        colour = title if any(title in row for row in rows) else None
-        svg = parallel(section, rows, colour=colour, logarithmic=logarithmic)
+        shades = [objective_of(point, config.objective) for point in found]
+        svg = parallel(section, rows, shades=shades, logarithmic=logarithmic)
         if svg is not None:
             drawn[section] = svg
     return drawn

@@ -51,8 +51,8 @@ def write_report(folder: Path, found: Mapping[str, Any], title: str, *, figures:
     return written
 
 
-def page_of(title: str, intro: Sequence[str], shown: Sequence[Table], figures: Mapping[str, Markup]) -> str:
-    """One self-contained page without a script: figures (what they show → data URI), then tables."""
+def page_of(title: str, intro: Sequence[str], shown: Sequence[Table], figures: Mapping[str, Markup], wide: bool = False) -> str:
+    """One self-contained page without a script: figures (what they show → data URI), `wide` ones below each other, then tables."""
     environment = Environment(
         loader=PackageLoader("rl_align.report", "."),
         autoescape=True,
@@ -62,7 +62,7 @@ def page_of(title: str, intro: Sequence[str], shown: Sequence[Table], figures: M
         finalize=_fit,
     )
     told = {plain(name): figure for name, figure in figures.items()}
-    return environment.get_template("grid/page.html.j2").render(title=title, intro=intro, tables=shown, figures=told)
+    return environment.get_template("grid/page.html.j2").render(title=title, intro=intro, tables=shown, figures=told, wide=wide)
 
 
 def uri(data: bytes, kind: str) -> Markup:
