@@ -28,6 +28,7 @@ from rl_align.runfiles.lock import engine_lock
 from rl_align.sweep.asha import JOURNAL, Asha
 from rl_align.sweep.config import AshaConfig
 from rl_align.sweep.run import _address, sweep
+from rl_align.sweep.standing import begin
 
 TWELVE = """
 seeds: 2
@@ -129,17 +130,17 @@ def test_asked_to_stop_its_trials_finish_their_step(tmp_path):
     assert bench.run("settings=[hold_at=0]") == 0
 
 
-def test_a_trial_that_still_runs_is_waited_for_and_not_begun_twice(tmp_path):
-    bench = Bench(tmp_path, THREE)
+@pytest.mark.parametrize("same", [True, False])
+def test_a_trial_that_still_runs_is_waited_for_and_not_begun_twice(same, tmp_path):
+    bench = Bench(tmp_path, "space: {gain: {values: [0, 1.0]}}\n")
     planned = bench.planned()
     trial = planned.trials[0]
     made = plan.make(planned.experiment, [*planned.settings(trial), "step_s=0.2", *planned.job_settings(trial)])
+    begin(made.folder, planned.hashes[trial.name] if same else "other settings", [])
     process, _ = local.start(made)
-    reaper = threading.Thread(target=process.wait)  # a child of another parent would be gone from the process table
-    reaper.start()
-    assert bench.run() == 0 and "1 running, 2 to go" in bench.lines[0]
-    reaper.join()
-    assert bench.attempts() == [1, 1, 1]
+    assert bench.run() == 0 and "1 running, 1 to go" in bench.lines[0]
+    process.wait()
+    assert bench.attempts() == [1 if same else 2, 1], "what was made with other settings is made again"
 
 
 #: The number of the draw is one with which a good one comes first; the others hold until they are asked to stop.
@@ -185,26 +186,32 @@ def test_halving_is_decided_at_rungs_and_once(tmp_path):
         rows = [{"stage": "grpo", "step": k, "m": level} for k in range(1, steps + 1)]
         (tmp_path / name / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
-    asha = Asha(cfg, "grpo", 8, tmp_path)
+    def behind(asha: Asha, name: str, seed: int = 0) -> bool:
+        return asha.falls_behind(name, seed, tmp_path / name, done=True)
+
+    hashes = dict.fromkeys("abcdefg", "made with")
+    asha = Asha(cfg, "grpo", 8, tmp_path, hashes)
     assert asha.rungs == [2, 4], "the last step is no rung"
     levels = {"a": 0.5, "b": 0.9, "c": 0.1, "d": 0.8}
     for name, level in levels.items():
         log(name, level, 1)
-        assert not asha.falls_behind(name, 0, tmp_path / name)
+        assert not behind(asha, name)
         log(name, level, 3)
-    assert [asha.falls_behind(name, 0, tmp_path / name) for name in levels] == [False, False, True, False]
+        assert not asha.falls_behind(name, 0, tmp_path / name) and not asha.reached(name), "its stage has not begun"
+    assert [behind(asha, name) for name in levels] == [False, False, True, False]
     assert asha.stopped_at("c") == 2 and asha.reached("c") == {2: 0.1}
     log("e", 0.0, 2)
-    assert not asha.falls_behind("e", 1, tmp_path / "e"), "another seed competes with its own"
-    again = Asha(cfg, "grpo", 8, tmp_path)
+    assert not behind(asha, "e", seed=1), "another seed competes with its own"
+    again = Asha(cfg, "grpo", 8, tmp_path, hashes)
     assert again.stopped_at("c") == 2
     log("f", 0.3, 2)
-    assert again.falls_behind("f", 0, tmp_path / "f"), "it does not remember the others"
+    assert behind(again, "f"), "it does not remember the others"
     assert len((tmp_path / JOURNAL).read_text().splitlines()) == 6
     log("g", float("nan"), 2)
-    assert not again.falls_behind("g", 0, tmp_path / "g") and again.reached("g") == {2: None}
+    assert not behind(again, "g") and again.reached("g") == {2: None}
     with pytest.raises(UserError, match="fewer than 2"):
-        Asha(cfg, "grpo", 2, tmp_path)
+        Asha(cfg, "grpo", 2, tmp_path, hashes)
+    assert Asha(cfg, "grpo", 8, tmp_path, hashes | {"c": "others"}).stopped_at("c") is None, "with other settings it starts anew"
 
 
 def test_what_cannot_work_is_said_before_anything_runs(tmp_path):

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.slow]
 CONFIG = ROOT / "experiments" / "pictograms" / "smoke.yaml"
 SETTINGS = [
     "seats=[responder]", "pictograms.train=96", "pretrain.steps=0", "model.size=1m", "sft.steps=6", "sft.save_every=3",
-    "grpo.steps=3", "grpo.save_every=1", "grpo.correlation_every=1", "grpo.max_response_tokens=48", "eval.limit=8",
+    "grpo.steps=3", "grpo.save_every=1", "grpo.correlation_every=1", "grpo.max_response_tokens=48",
     "eval.models=[grpo]", "eval.sampled=false",
 ]  # fmt: skip
 LIMIT_S = 900.0

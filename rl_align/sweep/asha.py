@@ -7,13 +7,15 @@ What it was told is in a journal, from which a sweep that was killed tells it ag
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from types import SimpleNamespace
 from typing import Any
 
 from rl_align.errors import UserError
+from rl_align.launch import record
+from rl_align.pipeline.stages import RECORDS
 from rl_align.report.curves import by_stage, points
 from rl_align.report.figure import WINDOW
 from rl_align.runfiles.atomic import append_line, read_lines
@@ -32,20 +34,23 @@ class Asha:
         stage: Training stage whose steps count.
         steps: Steps of a whole trial.
         folder: The sweep's.
+        hashes: Trial → hash of what it is made with: what it reached with other settings does not count.
 
     Raises:
         UserError: `grace` leaves nothing to stop, or the journal is damaged.
     """
 
-    def __init__(self, config: AshaConfig, stage: str, steps: int, folder: Path):
+    def __init__(self, config: AshaConfig, stage: str, steps: int, folder: Path, hashes: Mapping[str, str]):
         if config.grace >= steps:
             raise UserError(f"is {config.grace} of {steps} steps", where="asha.grace", expected=f"fewer than {steps}")
-        self.config, self.stage, self.steps, self.journal = config, stage, steps, folder / JOURNAL
+        self.config, self.stage, self.steps, self.journal, self.hashes = config, stage, steps, folder / JOURNAL, hashes
         self._schedulers: dict[int, Any] = {}
         self._told: dict[str, dict[int, float | None]] = {}
         self._stopped: dict[str, int] = {}
         self._sizes: dict[str, int] = {}
         for line in read_lines(self.journal):
+            if hashes.get(line["trial"]) != line["hash"]:
+                continue
             self._tell(line["trial"], line["seed"], line["rung"], line["value"])
             if line["stop"]:
                 self._stopped[line["trial"]] = line["rung"]
@@ -67,9 +72,19 @@ class Asha:
         """Rung → what the trial had reached there; None where its log does not say."""
         return dict(self._told.get(trial, {}))
 
-    def falls_behind(self, trial: str, seed: int, run: Path) -> bool:
-        """Reads what a running trial has logged, and says whether it is to be stopped."""
+    def falls_behind(self, trial: str, seed: int, run: Path, done: bool = False) -> bool:
+        """Reads what a trial has logged, and says whether it is to be stopped.
+
+        Args:
+            trial: Its name.
+            seed: Its seed.
+            run: Its run folder.
+            done: It is done. Of one that is not, nothing is read before the stage has begun in this job: what stands there may be
+                of other settings, which the stage moves aside.
+        """
         log = run / "metrics.jsonl"
+        if not (done or _newer(run / RECORDS / f"{self.stage}.begun.json", run / record.JOB)):
+            return trial in self._stopped
         size = log.stat().st_size if log.is_file() else 0
         if trial in self._stopped or self._sizes.get(trial) == size:
             return trial in self._stopped
@@ -82,7 +97,8 @@ class Asha:
                 continue
             value = at_step(known, rung)
             behind = self._tell(trial, seed, rung, value)
-            append_line(self.journal, {"trial": trial, "seed": seed, "rung": rung, "value": value, "stop": behind})
+            known_by = {"trial": trial, "hash": self.hashes[trial], "seed": seed}
+            append_line(self.journal, {**known_by, "rung": rung, "value": value, "stop": behind})
             if behind:
                 self._stopped[trial] = rung
         return trial in self._stopped
@@ -103,6 +119,13 @@ def at_step(known: Sequence[tuple[float, float]], step: int) -> float | None:
     """A metric at a step: the mean of the last `WINDOW` steps up to it. None when it has no value in them."""
     values = [value for at, value in known if step - WINDOW < at <= step]
     return fmean(values) if values else None
+
+
+def _newer(path: Path, than: Path) -> bool:
+    try:
+        return path.stat().st_mtime >= than.stat().st_mtime
+    except OSError:
+        return False
 
 
 def _scheduler(config: AshaConfig, steps: int) -> Any:

@@ -19,7 +19,7 @@ from rl_align.sweep.jobs import Job, find, start
 from rl_align.sweep.planned import Planned, donors
 from rl_align.sweep.read import sections
 from rl_align.sweep.space import Trial
-from rl_align.sweep.standing import Standing, forgive, read_failure, settle, standing
+from rl_align.sweep.standing import Standing, begin, forgive, read_failure, settle, standing
 from rl_align.sweep.write import NAME, write
 
 #: Seconds between looks at the trials; those of a cluster are asked for over a network.
@@ -45,7 +45,7 @@ class Sweep:
         self.by_name = {trial.name: trial for trial in planned.trials}
         self.asha = None
         if self.config.method is Method.asha:
-            self.asha = Asha(self.config.asha, self.config.stage, planned.steps, self.root)
+            self.asha = Asha(self.config.asha, self.config.stage, planned.steps, self.root, planned.hashes)
         self._looked = 0.0
         self._adopted: set[str] = set()
 
@@ -128,17 +128,19 @@ class Sweep:
                 pass  # another engine run is no reason to call every trial failed
         settings = self.planned.settings(trial, donors(self.planned, trial))
         made = plan.make(self.planned.experiment, [*settings, *self.planned.job_settings(trial)], self.planned.job_path)
+        begin(made.folder, self.planned.hashes[trial.name], settings)
         self.running[trial.name] = start(self.config.target, made)
         self.console(f"{self._label(trial)}: started in {self.planned.folder(trial)}")
 
     def _settle(self, trial: Trial, job: Job, due: list[Trial]) -> None:
         del self.running[trial.name]
-        self._weigh(trial)
-        found = settle(job.folder, self.planned.hashes[trial.name], job.code(), job.said)
-        if found is Standing.interrupted and self.standing(trial) is not Standing.stopped and trial.name in self._adopted:
-            self._adopted.remove(trial.name)  # the sweep that it ran under was ended, and it with that
+        settle(job.folder, job.code(), job.said)
+        found = self.standing(trial)
+        if found is Standing.done:
+            self._weigh(trial)
+        if found in _UNFINISHED and trial.name in self._adopted:  # the sweep that it ran under was ended, and it with that
+            self._adopted.remove(trial.name)
             due.insert(0, trial)
-        found = self.standing(trial) if found is Standing.interrupted else found
         cause = f": {(read_failure(job.folder) or {}).get('cause')}" if found is Standing.failed else ""
         self.console(f"{self._label(trial)}: {found.value}{cause}")
         self.write()
@@ -154,7 +156,10 @@ class Sweep:
 
     def _weigh(self, trial: Trial) -> bool:
         """Whether a trial falls behind; one that has ended counts for those that have not."""
-        return self.asha is not None and self.asha.falls_behind(trial.name, trial.seed, self.planned.folder(trial))
+        if self.asha is None:
+            return False
+        done = self.standing(trial) is Standing.done
+        return self.asha.falls_behind(trial.name, trial.seed, self.planned.folder(trial), done)
 
     def _outcome(self, trial: Trial) -> Outcome:
         folder, found = self.planned.folder(trial), self.standing(trial)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,12 @@ from rl_align.pipeline.stages import RECORDS
 from rl_align.runfiles import stop
 from rl_align.runfiles.atomic import write_json
 
-#: In a trial's folder: that it failed, with which settings, and why.
-FAILED = "failed.json"
+#: In a trial's folder: what it was started with, and that it failed and why.
+TRIAL, FAILED = "trial.json", "failed.json"
 #: Exit codes of a run that somebody or something ended, and that the same command continues.
 ENDED = (stop.AGAIN, *(128 + number for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)))
+#: What a target says of a job that failed, where no attempt says so itself.
+_FAILED = ("failed", "out_of_memory", "boot_fail")
 #: How much of a log is read for a cause.
 _TAIL_BYTES = 8192
 _MOST = 300
@@ -45,25 +48,27 @@ def standing(folder: Path, wanted: str) -> Standing:
     return Standing.interrupted if begun else Standing.waiting
 
 
-def settle(folder: Path, wanted: str, code: int | None, said: str = "") -> Standing:
-    """Notes how a trial's last attempt ended.
+def begin(folder: Path, made_with: str, settings: Sequence[str]) -> None:
+    """Notes what a trial is started with: its hash, and `key=value` for people."""
+    write_json(folder / TRIAL, {"hash": made_with, "settings": list(settings)})
+
+
+def settle(folder: Path, code: int | None, said: str = "") -> None:
+    """Notes how a trial's last attempt ended, under the hash of what it was started with.
 
     Args:
         folder: Its run folder.
-        wanted: Hash of what it was made with.
         code: The attempt's exit code; None when it did not say so.
         said: What the target says of the job, for one that failed before it began.
     """
+    made_with = (_read(folder / TRIAL) or {}).get("hash")
     if code == 0 and (folder / "summary.json").is_file():
-        write_json(folder / DONE, {"hash": wanted})
+        write_json(folder / DONE, {"hash": made_with})
         (folder / FAILED).unlink(missing_ok=True)
-        return Standing.done
-    if code is None and not said.startswith(("failed", "out_of_memory", "boot_fail")):
-        return Standing.interrupted
-    if code is not None and (code < 0 or code in ENDED):
-        return Standing.interrupted
-    write_json(folder / FAILED, {"hash": wanted, "code": code, "cause": cause(folder, code, said)})
-    return Standing.failed
+        return
+    failed = said.startswith(_FAILED) if code is None else not (code < 0 or code in ENDED)
+    if failed:
+        write_json(folder / FAILED, {"hash": made_with, "code": code, "cause": cause(folder, code, said)})
 
 
 def forgive(folder: Path) -> None:
@@ -73,8 +78,12 @@ def forgive(folder: Path) -> None:
 
 def read_failure(folder: Path) -> dict[str, Any] | None:
     """Why a trial failed; None when it has not, or the note is damaged: then it runs again."""
+    return _read(folder / FAILED)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
     try:
-        found = json.loads((folder / FAILED).read_bytes())
+        found = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
