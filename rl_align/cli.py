@@ -137,6 +137,16 @@ def _ablate(a: argparse.Namespace) -> int | None:
     return _lazy("rl_align.pipeline.ablation:ablate")(a.config, a.overrides, dry_run=a.dry_run)
 
 
+def _sweep(a: argparse.Namespace) -> int | None:
+    given = [*a.configs, *a.overrides]
+    paths = [text for text in given if "=" not in text or Path(text).is_file()]
+    overrides = [text for text in given if text not in paths]
+    if not paths:
+        raise UserError("no configuration", fix=f"see `{PROG} sweep --help`")
+    call = _lazy("rl_align.sweep.run:sweep")
+    return call(paths, overrides, a.job, dry_run=a.dry_run, retry_failed=a.retry_failed)
+
+
 def _status(a: argparse.Namespace) -> None:
     if a.follow:
         _lazy("rl_align.pipeline.status:follow")(a.folder)
@@ -246,6 +256,14 @@ def _parser() -> argparse.ArgumentParser:
     ablate = _add(commands, "ablate", _ablate, "compare arms of an experiment over seeds", f"ablate {composition} --dry-run")
     _config(ablate)
     ablate.add_argument("--dry-run", action="store_true", help="print the runs, and start nothing")
+
+    example = "sweep experiments/sweeps/*.yaml --dry-run"
+    sweep = _add(commands, "sweep", _sweep, "vary settings of an experiment: grid, random or ASHA", example)
+    sweep.add_argument("configs", metavar="CONFIG", nargs="+", help="YAML files of sweeps, then key=value for all of them")
+    sweep.add_argument("--job", metavar="FILE", help="YAML file of the jobs, as for `launch`; job.key=value replaces keys")
+    sweep.add_argument("--dry-run", action="store_true", help="print the trials and what they cost, and start nothing")
+    sweep.add_argument("--retry-failed", action="store_true", help="run failed trials again")
+    sweep.set_defaults(overrides=[])
 
     slurm = "job.nodes=2 job.gpus_per_node=8 job.time=12:00:00"
     launch = _add(commands, "launch", None, "run an experiment here, on Ray or on SLURM", f"launch slurm {quickstart} {slurm}")

@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 #: 97.5 % quantile of the normal distribution: two-sided 95 % intervals.
 Z_95 = 1.959963984540054
@@ -174,3 +175,27 @@ def f1_resampled(c: Confusion, draws: int = 2000, seed: int = 0) -> Estimate:
 
 def _f1(tp: int, fp: int, fn: int) -> float | None:
     return 2 * tp / (2 * tp + fp + fn) if tp + fp + fn else None
+
+
+def spearman(x: Sequence[float], y: Sequence[float]) -> float | None:
+    """Spearman's ρ: Pearson's correlation of ranks, ties sharing their mean rank (Spearman 1904).
+
+    None where one side is all the same, or empty.
+    """
+    if not x:
+        return None
+    a, b = _ranks(x), _ranks(y)
+    mean_a, mean_b = fmean(a), fmean(b)
+    aa, bb = sum((v - mean_a) ** 2 for v in a), sum((v - mean_b) ** 2 for v in b)
+    if not aa or not bb:
+        return None
+    return sum((v - mean_a) * (w - mean_b) for v, w in zip(a, b, strict=True)) / math.sqrt(aa * bb)
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    """Ranks from 1; equal values share their mean rank."""
+    counts, rank, below = Counter(values), {}, 0
+    for value in sorted(counts):
+        rank[value] = below + (counts[value] + 1) / 2
+        below += counts[value]
+    return [rank[value] for value in values]

@@ -10,7 +10,7 @@ import hashlib
 import os
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rl_align.config import load_config
@@ -35,6 +35,10 @@ class StandIn:
         fail_at: A step that fails; 0 for none.
         actor: Take the steps in a process of Ray's, of the cluster that RAY_ADDRESS names.
         secret: A variable that must be set, as a key of an endpoint must.
+        seed: Shifts what is measured a little, as a seed's luck does.
+        gain: Raises the reward and lowers over-refusal.
+        kind: "odd" lowers them as well; a setting without an order.
+        reuse: Other run folders; nothing is taken over from them.
     """
 
     folder: str = "runs/stand-in"
@@ -45,6 +49,10 @@ class StandIn:
     fail_at: int = 0
     actor: bool = False
     secret: str = ""
+    seed: int = 0
+    gain: float = 0.0
+    kind: str = "even"
+    reuse: list[str] = field(default_factory=list)
 
 
 class Counter:
@@ -72,7 +80,8 @@ def train(config: StandIn) -> None:
                 raise RuntimeError("this step fails")
             step += 1
             state = take(state, str(folder) if step == config.hold_at else None)
-            append_line(folder / "metrics.jsonl", {"stage": "train", "step": step, "state": state})
+            logged = {"reward/total": config.gain + step / 100}
+            append_line(folder / "metrics.jsonl", {"stage": "train", "step": step, "state": state, **logged})
             ledger.commit("train", step, [f"item-{step}"])
             print(f"step {step}", flush=True)
             if step % config.save_every == 0 or step == config.steps or stop.requested(folder):
@@ -82,7 +91,13 @@ def train(config: StandIn) -> None:
                 seal_and_prune(checkpoint, step, keep=2)
             if step < config.steps:
                 stop.obey(folder, f"after step {step} of {config.steps} of train")
-    write_json(folder / "summary.json", {"state": state})
+    write_json(folder / "summary.json", {"state": state, "models": {"grpo": {"held": measured(config)}}})
+
+
+def measured(config: StandIn) -> dict[str, float]:
+    """What an evaluation would find."""
+    lost = 0.1 if config.kind == "odd" else 0.0
+    return {"attack_success": 0.05, "over_refusal": round(0.5 + config.seed / 100 + lost - config.gain / 10, 6)}
 
 
 def _take(config: StandIn, folder: Path):

@@ -38,8 +38,9 @@ ALLOWED: dict[str, set[str]] = {
 ALLOWED["report"] = BELOW | NOUNS | {"pictograms", "data", "reward", "synthesis", "engine", "eval", "guard"}
 ALLOWED["pipeline"] = ALLOWED["report"] | {"endpoints", "models", "report", "doctor"}
 ALLOWED["launch"] = BELOW | {"engine", "pipeline"}
+ALLOWED["sweep"] = BELOW | {"data", "eval", "report", "pipeline", "launch"}
 ALLOWED["doctor"] = BELOW
-ALLOWED["cli"] = set(ALLOWED) | {"doctor", "pipeline", "launch"}
+ALLOWED["cli"] = set(ALLOWED) | {"doctor", "pipeline", "launch", "sweep"}
 
 
 @cache

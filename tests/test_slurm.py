@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 from launching import Job
+from sweeping import Bench
 
 from rl_align.launch.slurm import state
 from rl_align.runfiles.ledger import Ledger
@@ -181,6 +182,23 @@ while [[ $1 == --* ]]; do [ "$1" = --nv ] || shift; shift; done
 echo "in $1" && shift
 exec "$@"
 """
+
+
+def test_a_sweep_is_a_bounded_number_of_jobs_and_finds_them_again(slurm, tmp_path, monkeypatch):
+    """Killed, its jobs go on; the same command waits for them and submits the rest. One trial fails."""
+    monkeypatch.setenv("SLURM_CONF", str(slurm / "slurm.conf"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    bench = Bench(tmp_path, "concurrency: 2\nspace: {gain: {values: [0, 0.5]}, fail_at: {values: [0, 2]}}\n")
+    own = ["target=slurm", "job.cpus_per_node=1", "job.time=10:00", "settings=[step_s=0.5]"]
+    bench.kill_when(bench.start(*own), lambda: sum(bench.attempts()) >= 1)
+    submitted = list(bench.root.glob("trials/*/job.json"))
+    assert 1 <= len(submitted) <= 2
+    ids = {path: path.read_text() for path in submitted}
+    process = bench.start(*own)
+    assert process.wait(LIMIT_S) == 1, (tmp_path / "sweep.log").read_text()
+    assert bench.attempts() == [1, 1, 1, 1] and all(path.read_text() == text for path, text in ids.items())
+    result = bench.result()
+    assert result["trials"]["done"] == 2 and [entry["note"].split(":")[0] for entry in result["apart"]] == ["exit code 1"] * 2
 
 
 def test_in_a_container(job, tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from rl_align.statistics import Z_95, Estimate, share
+from rl_align.statistics import Z_95, Estimate, share, spearman
 
 
 def expected_calibration_error(confidences: Sequence[float], correct: Sequence[bool], bins: int = 10) -> float | None:
@@ -121,34 +121,17 @@ def position_bias(choices: Sequence[tuple[int, int]]) -> PositionBias:
 def length_bias(scores: Sequence[float], labels: Sequence[float], lengths: Sequence[float]) -> Estimate:
     """Spearman's ρ between a judge's error (score - label) and the length of the text: above 0, it overrates long texts.
 
-    ρ is Pearson's correlation of ranks, ties sharing their mean rank (Spearman 1904). The interval is tanh(artanh ρ ± 1.96 SE) with
-    SE = √((1 + ρ²/2) / (n - 3)) (Bonett & Wright 2000). Against labels and not of bare scores, since good answers may be longer.
+    The interval is tanh(artanh ρ ± 1.96 SE) with SE = √((1 + ρ²/2) / (n - 3)) (Bonett & Wright 2000). Against labels and not of
+    bare scores, since good answers may be longer.
 
     Returns:
         ρ; its value is None where errors or lengths are all the same. With fewer than four cases the interval is [-1, 1].
     """
     errors = [score - label for score, label, _ in zip(scores, labels, lengths, strict=True)]
-    rho = _pearson(_ranks(errors), _ranks(lengths)) if errors else None
+    rho = spearman(errors, lengths)
     if rho is None or len(errors) < 4:
         return Estimate(rho, -1.0, 1.0)
     if abs(rho) > 1 - 1e-12:
         return Estimate(rho, rho, rho)
     half = Z_95 * math.sqrt((1 + rho**2 / 2) / (len(errors) - 3))
     return Estimate(rho, math.tanh(math.atanh(rho) - half), math.tanh(math.atanh(rho) + half))
-
-
-def _ranks(values: Sequence[float]) -> list[float]:
-    """Ranks from 1; equal values share their mean rank."""
-    counts, rank, below = Counter(values), {}, 0
-    for value in sorted(counts):
-        rank[value] = below + (counts[value] + 1) / 2
-        below += counts[value]
-    return [rank[value] for value in values]
-
-
-def _pearson(x: Sequence[float], y: Sequence[float]) -> float | None:
-    mean_x, mean_y = fmean(x), fmean(y)
-    xx, yy = sum((a - mean_x) ** 2 for a in x), sum((b - mean_y) ** 2 for b in y)
-    if not xx or not yy:
-        return None
-    return sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / math.sqrt(xx * yy)

@@ -42,7 +42,7 @@ def run(argv: Sequence[str], folder: Path) -> int:
     print(f"{attempt.name}: its log is {attempt / record.LOG}", flush=True)
     with open(attempt / record.LOG, "ab") as output:
         try:
-            process = subprocess.Popen(argv, stdout=output, stderr=output, preexec_fn=_die_with_parent)
+            process = subprocess.Popen(argv, stdout=output, stderr=output, preexec_fn=die_with_parent)
         except OSError as error:
             record.finish(attempt, BAD_INPUT, f"cannot run {argv[0]}: {error.strerror}", begun, time.time(), socket.gethostname())
             print(f"rl-align launch: error: cannot run {argv[0]}: {error.strerror}", file=sys.stderr)
@@ -81,7 +81,8 @@ def _show(file) -> None:
     sys.stdout.flush()
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """In a new process, before its program: SIGTERM for it when the process that made it ends."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 

@@ -11,6 +11,15 @@ from rl_align.launch import local, plan, ray_jobs, record, slurm
 from rl_align.runfiles import stop
 
 TARGETS = ("local", "ray", "slurm")
+#: Target → first words of what `state` says of a job that has ended. A job that SLURM puts back into its queue is pending.
+OVER = {
+    "local": {"ended"},
+    "ray": {"succeeded", "failed", "stopped"},
+    "slurm": {
+        "completed", "failed", "cancelled", "timeout", "node_fail", "out_of_memory", "deadline", "boot_fail", "preempted",
+        "revoked", "no",  # longer known
+    },
+}  # fmt: skip
 
 
 def launch(target: str, config_path: str, settings: Sequence[str], job_path: str | None = None, *, dry_run: bool = False) -> int:
@@ -40,7 +49,7 @@ def launch(target: str, config_path: str, settings: Sequence[str], job_path: str
         return 0
     if target == "local":
         return local.run(made)
-    submitted = slurm.submit(made) if target == "slurm" else ray_jobs.submit(made)
+    submitted = submit(target, made)
     print(f"{target} job {submitted.id}; records in {submitted.folder}")
     print(f"rl-align launch status {submitted.folder}")
     return 0
@@ -53,16 +62,28 @@ def status(what: str) -> list[str]:
         what: A run folder, or the id of a job.
     """
     found = _find(what)
-    states = {
-        "local": lambda: local.state(found.id),
-        "ray": lambda: ray_jobs.state(found.id, found.address or ""),
-        "slurm": lambda: slurm.state(found.id),
-    }
-    lines = [f"{found.target} job {found.id}: {states[found.target]()}"]
+    lines = [f"{found.target} job {found.id}: {state(found)}"]
     if found.folder:
         lines += [f"  {record.described(attempt)}" for attempt in record.attempts(Path(found.folder))]
         lines.append(f"  folder {found.folder}")
     return lines
+
+
+def state(job: record.Submitted) -> str:
+    """What the target says of a job, on one line."""
+    if job.target == "local":
+        return local.state(job.id)
+    return slurm.state(job.id) if job.target == "slurm" else ray_jobs.state(job.id, job.address or "")
+
+
+def is_over(said: str, target: str) -> bool:
+    """Whether a job in this state has ended; `said` is what `state` returned."""
+    return said.split()[0] in OVER[target]
+
+
+def submit(target: str, made: plan.Plan) -> record.Submitted:
+    """Hands a job to a cluster: `slurm` or `ray`."""
+    return slurm.submit(made) if target == "slurm" else ray_jobs.submit(made)
 
 
 def logs(what: str, number: int | None = None, count: int = 50) -> list[str]:

@@ -22,6 +22,8 @@ from rl_align.runfiles import stop
 from rl_align.runfiles.atomic import write_text
 
 TEMPLATES = Path(__file__).parent / "templates"
+#: What `state` says of a job that SLURM has forgotten, or was not asked about well.
+UNKNOWN = "no longer known to SLURM"
 #: Inside the job's folder.
 SCRIPT = "job.sh"
 #: sbatch reads quotes, backslashes and % in the paths of its own lines.
@@ -100,7 +102,7 @@ def state(job_id: str) -> str:
     """What SLURM says of a job, on one line."""
     done = _run([_program("squeue"), "--noheader", f"--jobs={job_id}", "--states=all", "--format=%T|%M|%N|%r"])
     if done.returncode != 0 or not done.stdout.strip():
-        return "no longer known to SLURM"
+        return UNKNOWN
     name, ran, nodes, why = done.stdout.strip().splitlines()[0].split("|")
     on = f" on {nodes}" if nodes else ""
     reason = f" ({why})" if why not in ("None", "") else ""

@@ -50,20 +50,20 @@ def compare(
     read = {}
     for name, (arm, cell) in shown.items():
         model = START if name == START else MODEL
-        read[name] = {seed: _splits(s, cell if cells else None, model) for seed, s in summaries[arm].items()}
+        read[name] = {seed: splits_of(s, cell if cells else None, model) for seed, s in summaries[arm].items()}
     tables: dict[str, dict[str, Any]] = {}
     for split in dict.fromkeys(split for by_seed in read.values() for found in by_seed.values() for split in found):
         _same_items(split, read)
         for name, by_seed in read.items():
-            for metric in _columns(bool(cells)):
+            for metric in columns(bool(cells)):
                 values = _known(by_seed, split, metric)
                 if not values:
                     continue
-                entry: dict[str, Any] = {**_spread(values.values()), "values": values}
+                entry: dict[str, Any] = {**spread(values.values()), "values": values}
                 if name in summaries and name not in (START, first):
                     against = _known(read[first], split, metric)
                     pairs = [values[seed] - against[seed] for seed in values if seed in against]
-                    entry["difference"] = _spread(pairs) if pairs else None
+                    entry["difference"] = spread(pairs) if pairs else None
                 tables.setdefault(split, {}).setdefault(name, {})[metric] = entry
     return tables
 
@@ -73,7 +73,7 @@ def markdown(tables: Mapping[str, Any], seeds: Sequence[int], first: str) -> str
     lines = [f"Seeds {', '.join(map(str, seeds))}; greedy, per cent, mean ± standard deviation."]
     for split, arms in tables.items():
         compared = [arm for arm, cells in arms.items() if any("difference" in cell for cell in cells.values())]
-        metrics = _columns(any("kept" in cells for cells in arms.values()))
+        metrics = columns(any("kept" in cells for cells in arms.values()))
         head = ["| | " + " | ".join(heading(m) for m in metrics) + " |", "|---" * (len(metrics) + 1) + "|"]
         lines += ["", f"{split}:", "", *head]
         lines += [_row(arm, cells, metrics) for arm, cells in arms.items()]
@@ -93,10 +93,10 @@ def by_round(summaries: Summaries, rounds: Mapping[str, Sequence[Cell]]) -> dict
     found: dict[str, dict[str, list[list[tuple[int, float]]]]] = {}
     for arm, cells in rounds.items():
         for summary in summaries.get(arm, {}).values():
-            read = [_splits(summary, cell, MODEL) for cell in cells]
+            read = [splits_of(summary, cell, MODEL) for cell in cells]
             for split in dict.fromkeys(split for splits in read for split in splits):
                 for metric in _DRAWN:
-                    values = [_value(splits.get(split, {}), metric) for splits in read]
+                    values = [value_of(splits.get(split, {}), metric) for splits in read]
                     curve = [(round(100 * i / (len(cells) - 1)), v) for i, v in enumerate(values) if v is not None]
                     if curve:
                         title = f"{TITLES[metric]}, {split} (% of texts)"
@@ -104,14 +104,14 @@ def by_round(summaries: Summaries, rounds: Mapping[str, Sequence[Cell]]) -> dict
     return found
 
 
-def _columns(cells: bool) -> list[str]:
+def columns(cells: bool) -> list[str]:
     """The metrics of a table, their sum behind the second of the two."""
     metrics = list(MATRIX_METRICS if cells else METRICS)
     metrics.insert(metrics.index(_SUMMED[1]) + 1, SUM)
     return metrics
 
 
-def _splits(summary: Mapping[str, Any], cell: Cell | None, model: str) -> Mapping[str, Any]:
+def splits_of(summary: Mapping[str, Any], cell: Cell | None, model: str) -> Mapping[str, Any]:
     """Split → measures of one run. A responder behind no rewriter may have been measured without a matrix: it is the same."""
     if cell is None:
         return summary["models"].get(model, {})
@@ -137,18 +137,20 @@ def _same_items(split: str, read: Mapping[str, Mapping[int, Mapping[str, Any]]])
 
 
 def _known(by_seed: Mapping[int, Mapping[str, Any]], split: str, metric: str) -> dict[int, float]:
-    values = {seed: _value(splits[split], metric) for seed, splits in by_seed.items() if split in splits}
+    values = {seed: value_of(splits[split], metric) for seed, splits in by_seed.items() if split in splits}
     return {seed: value for seed, value in values.items() if value is not None}
 
 
-def _value(measures: Mapping[str, Any], metric: str) -> float | None:
+def value_of(measures: Mapping[str, Any], metric: str) -> float | None:
+    """A metric of one split, the sum among them; None where it is unknown."""
     if metric != SUM:
         return measures.get(metric)
     parts = [measures.get(name) for name in _SUMMED]
     return None if None in parts else sum(parts)
 
 
-def _spread(values: Iterable[float]) -> dict[str, float | None]:
+def spread(values: Iterable[float]) -> dict[str, float | None]:
+    """Mean, and the sample standard deviation of two or more."""
     found = list(values)
     return {"mean": fmean(found), "sd": stdev(found) if len(found) > 1 else None}
 

@@ -55,7 +55,7 @@ def run_once(
     """
     root = root or folder
     wanted = config_hash(load_config(config_class, config_path, settings))
-    if _finished(folder, wanted):
+    if finished(folder, wanted):
         console(f"{label}: skipped, finished in {folder}")
         return True
     console(f"{label}: started in {folder}")
@@ -84,7 +84,8 @@ def read_summary(folder: Path) -> dict[str, Any]:
     return value
 
 
-def _finished(folder: Path, wanted: str) -> bool:
+def finished(folder: Path, wanted: str) -> bool:
+    """Whether a folder holds the finished run of the configuration with this hash."""
     try:
         return (folder / "summary.json").is_file() and json.loads((folder / DONE).read_bytes())["hash"] == wanted
     except (OSError, ValueError, TypeError, KeyError):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from rl_align.report.grid import plots
 from rl_align.report.grid.formats import csv_text, latex, long, markdown, plain
@@ -15,7 +16,6 @@ from rl_align.report.grid.tables import Table, tables
 from rl_align.runfiles.atomic import write_bytes, write_text
 
 PAGE = "matrix.html"
-_URI = "data:image/png;base64,"
 
 
 def write_report(folder: Path, found: Mapping[str, Any], title: str, *, figures: bool = True) -> list[Path]:
@@ -38,7 +38,7 @@ def write_report(folder: Path, found: Mapping[str, Any], title: str, *, figures:
     ]
     drawn = plots.figures(found) if figures else {}
     page = folder / PAGE
-    write_text(page, _page(title, intro, shown, drawn))
+    write_text(page, page_of(title, intro, shown, {told: uri(data, "png") for told, data in drawn.values()}))
     write_text(folder / "matrix.md", markdown(shown, title, intro))
     write_text(folder / "matrix.tex", latex(shown, title))
     written = [page, folder / "matrix.md", folder / "matrix.tex"]
@@ -51,7 +51,8 @@ def write_report(folder: Path, found: Mapping[str, Any], title: str, *, figures:
     return written
 
 
-def _page(title: str, intro: Sequence[str], shown: Sequence[Table], figures: Mapping[str, tuple[str, bytes]]) -> str:
+def page_of(title: str, intro: Sequence[str], shown: Sequence[Table], figures: Mapping[str, Markup], wide: bool = False) -> str:
+    """One self-contained page without a script: figures (what they show → data URI), `wide` ones below each other, then tables."""
     environment = Environment(
         loader=PackageLoader("rl_align.report", "."),
         autoescape=True,
@@ -60,13 +61,18 @@ def _page(title: str, intro: Sequence[str], shown: Sequence[Table], figures: Map
         lstrip_blocks=True,
         finalize=_fit,
     )
-    uris = {plain(told): _URI + base64.b64encode(data).decode("ascii") for told, data in figures.values()}
-    return environment.get_template("grid/page.html.j2").render(title=title, intro=intro, tables=shown, figures=uris)
+    told = {plain(name): figure for name, figure in figures.items()}
+    return environment.get_template("grid/page.html.j2").render(title=title, intro=intro, tables=shown, figures=told, wide=wide)
+
+
+def uri(data: bytes, kind: str) -> Markup:
+    """A picture of our own as a data URI; `kind` is png or svg+xml."""
+    return Markup(f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}")
 
 
 def _fit(value: Any) -> Any:
     """A value of the page without anything invisible. Pictures are our own, and longer than any name."""
-    return value if not isinstance(value, str) or value.startswith(_URI) else plain(value)
+    return value if not isinstance(value, str) or isinstance(value, Markup) else plain(value)
 
 
 def _versions(found: Mapping[str, Any]) -> list[str]:
