@@ -78,13 +78,28 @@ def log_probs(
     return found
 
 
-def prompt_ids(folder: Path, messages: Sequence[Any], images: Sequence[Image.Image]) -> list[int]:
-    """Token ids of a prompt as the folder's chat template and processor make them, image tokens expanded."""
-    from transformers import AutoProcessor
+class Prompts:
+    """Token ids as a folder's chat template, processor and tokenizer make them.
 
-    processor = AutoProcessor.from_pretrained(folder, trust_remote_code=False)
-    text = processor.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
-    return [int(i) for i in processor(text=[text], images=list(images) or None, add_special_tokens=False)["input_ids"][0]]
+    Args:
+        folder: Hugging Face folder.
+    """
+
+    def __init__(self, folder: Path):
+        from transformers import AutoProcessor
+
+        self._processor = AutoProcessor.from_pretrained(folder, trust_remote_code=False)
+
+    def prompt(self, messages: Sequence[Any], images: Sequence[Image.Image]) -> list[int]:
+        """Of a prompt, image tokens expanded."""
+        text = self._processor.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
+        made = self._processor(text=[text], images=list(images) or None, add_special_tokens=False)
+        return [int(i) for i in made["input_ids"][0]]
+
+    def response(self, text: str) -> list[int]:
+        """Of a whole response, the token that ends it included."""
+        tokenizer = self._processor.tokenizer
+        return [*tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
 
 
 def collapsed(ids: Sequence[int], image_token: int | None) -> list[int]:

@@ -51,47 +51,44 @@ def export(
             say(f"model {source.name} of {source.run.name}, content {source.hash[:12]}, as stage {source.stage} recorded it")
         else:
             say(f"stage {source.stage} is not finished: its newest checkpoint that can be trusted, step {source.step}")
-        partial = out.with_name(f".{out.name}{PARTIAL_SUFFIX}")
-        witness = None
-        shutil.rmtree(partial, ignore_errors=True)
+        work = out.with_name(f".{out.name}{PARTIAL_SUFFIX}")
+        shutil.rmtree(work, ignore_errors=True)
         try:
             with explained(out):
-                partial.mkdir(parents=True)
-                checks = None
+                made, checks = work / "model", None
+                work.mkdir(parents=True)
                 if not card_only:
-                    checks, witness = _model(source, partial, vllm, keep_adapter, say)
-                write_text(partial / NAME, card(source, checks, keep_adapter))
-                seal(partial, {"run": source.run.name, "model": source.name, "content": source.hash, "verified": checks})
+                    log = out.with_name(f"{out.name}.vllm.log") if vllm else None
+                    checks = _model(source, made, log, keep_adapter, say)
+                write_text(made / NAME, card(source, checks, keep_adapter))
+                seal(made, {"run": source.run.name, "model": source.name, "content": source.hash, "verified": checks})
                 if out.exists():
                     out.rmdir()
-                partial.rename(out)
+                made.rename(out)
         finally:
-            shutil.rmtree(partial, ignore_errors=True)
-            if witness is not None:
-                witness.unlink(missing_ok=True)
+            shutil.rmtree(work, ignore_errors=True)
     say(f"written to {to}")
 
 
-def _model(source: sources.Source, partial: Path, vllm: bool, keep_adapter: bool, say: Any) -> tuple[dict[str, Any], Path]:
-    """Writes the model's files and verifies them."""
+def _model(source: sources.Source, made: Path, log: Path | None, keep_adapter: bool, say: Any) -> dict[str, Any]:
+    """Writes the model's files and verifies them; with vLLM where there is a place for its log."""
     from rl_align.models.lora import rank_of
     from rl_align.pipeline.export import texts, verify
     from rl_align.pipeline.export.write import BASE, dtype_of, write
 
-    partial.rmdir()  # the writer makes it
-    witness = write(source, partial, keep_adapter)
-    model = partial / BASE if keep_adapter else partial
+    witness = write(source, made, keep_adapter)
+    model = made / BASE if keep_adapter else made
     asked = texts.of(source, witness, model)
     checks: dict[str, Any] = {"texts": f"{len(asked.asked)} texts, {asked.tokens} tokens: {asked.kind}", "by": {}}
     say(f"asked about {checks['texts']}")
     dtype = dtype_of(model)
-    found, mine = verify.with_transformers(partial, asked, dtype, keep_adapter)
+    found, mine = verify.with_transformers(made, asked, dtype, keep_adapter)
     checks["by"]["transformers"] = found
     say(verify.told("transformers", found))
-    if vllm and asked.asked:
-        rank = rank_of(partial)[0] if keep_adapter else 0
-        checks["by"]["vLLM"] = verify.with_vllm(source, partial, asked, mine, dtype, rank)
-        say(verify.told("vLLM", checks["by"]["vLLM"]))
-    else:
-        say("vLLM: not asked" + ("" if vllm else " (--no-vllm)"))
-    return checks, witness
+    if log is None or not asked.asked:
+        say("vLLM: not asked" + (" (--no-vllm)" if log is None else ""))
+        return checks
+    rank = rank_of(made)[0] if keep_adapter else 0
+    checks["by"]["vLLM"] = verify.with_vllm(source, made, asked, mine, dtype, rank, log)
+    say(verify.told("vLLM", checks["by"]["vLLM"]))
+    return checks

@@ -13,7 +13,7 @@ from typing import Any
 from rl_align.engine.chat import parts
 from rl_align.engine.witness import TEXTS
 from rl_align.errors import UserError
-from rl_align.models.forward import Asked, prompt_ids
+from rl_align.models.forward import Asked, Prompts
 from rl_align.pipeline.export.source import Source
 from rl_align.report.rollouts import read_rows, rollout_folders
 
@@ -62,26 +62,27 @@ def of(source: Source, witness: Path, folder: Path) -> Texts:
         UserError: The witness is damaged, or its prompts are not in the run any more.
     """
     if witness.is_file():
-        return _witnessed(source, witness, folder)
+        return _witnessed(source, witness, Prompts(folder))
+    prompts = Prompts(folder)
     rows = [path for path in source.rows if path.is_file()]
     rollouts = sorted(rollout_folders(source.run).get(source.stage, source.run / "none").glob("step_*.jsonl"))
     if rollouts and rows:
         texts = Texts(RECORDED)
         said = {str(row.get("item_id")): row for row in read_rows(rollouts[-1])[0] if isinstance(row.get("text"), str)}
         for item, row in _scan(rows[0], list(said)[:TEXTS]):
-            _add(texts, folder, row["prompt"], said[item]["text"], _bytes(row))
+            _add(texts, prompts, row["prompt"], said[item]["text"], _bytes(row))
         return texts
     texts = Texts(TAUGHT)
     for path in (*rows, source.run / "data" / "sft.parquet"):
         if path.is_file() and "messages" in _columns(path):
             for _, row in islice(_scan(path, None), TEXTS):
                 *asked, answer = row["messages"]
-                _add(texts, folder, asked, answer["content"], _bytes(row))
+                _add(texts, prompts, asked, answer["content"], _bytes(row))
             break
     return texts
 
 
-def _witnessed(source: Source, path: Path, folder: Path) -> Texts:
+def _witnessed(source: Source, path: Path, prompts: Prompts) -> Texts:
     try:
         told = json.loads(path.read_bytes())
         texts = Texts(WITNESSED, temperature=float(told["temperature"]), dtype=str(told["dtype"]))
@@ -93,32 +94,29 @@ def _witnessed(source: Source, path: Path, folder: Path) -> Texts:
             if row is None:
                 raise UserError(f"item {str(text['item_id'])[:100]!r} is gone", where=str(place), expected="the rows of the stage")
             pictures = _bytes(row)
-            images = [_image(data) for data in pictures]
+            images = [image(data) for data in pictures]
             texts.asked.append(Asked(list(map(int, text["prompt_ids"])), list(map(int, text["response_ids"])), images))
             texts.pictures.append(pictures)
             texts.log_probs.append(list(map(float, text["log_probs"])))
             if len(texts.log_probs[-1]) != len(texts.asked[-1].response_ids):
                 raise ValueError("other numbers of tokens and log-probabilities")
-            if text["of_row"] and prompt_ids(folder, _messages(row["prompt"]), images) != texts.asked[-1].prompt_ids:
+            if text["of_row"] and prompts.prompt(messages(row["prompt"]), images) != texts.asked[-1].prompt_ids:
                 texts.other_prompts.append(str(text["item_id"]))
         return texts
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"is damaged ({type(error).__name__}: {str(error)[:200]})", where=str(path)) from error
 
 
-def _add(texts: Texts, folder: Path, messages: Sequence[Mapping[str, Any]], answer: str, pictures: list[bytes]) -> None:
-    """A text as it is written, tokenised anew, with the token that ends it."""
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    images = [_image(data) for data in pictures]
-    response = [*tokenizer(answer, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
-    texts.asked.append(Asked(prompt_ids(folder, _messages(messages), images), response, images))
+def _add(texts: Texts, prompts: Prompts, asked: Sequence[Mapping[str, Any]], answer: str, pictures: list[bytes]) -> None:
+    """A text as it is written, tokenised anew."""
+    images = [image(data) for data in pictures]
+    texts.asked.append(Asked(prompts.prompt(messages(asked), images), prompts.response(answer), images))
     texts.pictures.append(pictures)
 
 
-def _messages(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [{"role": m["role"], "content": parts(m["content"])} for m in messages]
+def messages(asked: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The messages of a row as chat templates take them."""
+    return [{"role": m["role"], "content": parts(m["content"])} for m in asked]
 
 
 def _scan(path: Path, items: Sequence[str] | None) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -142,7 +140,8 @@ def _bytes(row: Mapping[str, Any]) -> list[bytes]:
     return [image["bytes"] for image in row.get("images") or []]
 
 
-def _image(data: bytes) -> Any:
+def image(data: bytes) -> Any:
+    """A picture of a row, decoded."""
     from PIL import Image
 
     return Image.open(io.BytesIO(data)).convert("RGB")

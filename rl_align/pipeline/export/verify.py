@@ -57,7 +57,9 @@ def with_transformers(folder: Path, texts: Texts, dtype: str, adapted: bool) -> 
     return found, plainly
 
 
-def with_vllm(source: Source, folder: Path, texts: Texts, mine: list[list[float]], dtype: str, rank: int) -> dict[str, Any]:
+def with_vllm(
+    source: Source, folder: Path, texts: Texts, mine: list[list[float]], dtype: str, rank: int, log: Path
+) -> dict[str, Any]:
     """Loads the folder with vLLM, in a process of its own, and compares it with the trainer or, without one, with transformers.
 
     Args:
@@ -67,12 +69,13 @@ def with_vllm(source: Source, folder: Path, texts: Texts, mine: list[list[float]
         mine: What transformers says of it, at temperature 1.
         dtype: Number format of its weights.
         rank: Of the adapter that lies above `folder/base`; 0 where the folder is a whole model.
+        log: Where vLLM's messages go; the file stays when it fails.
 
     Raises:
         EngineFailed: It does not load, or says something else.
     """
     engine = source.config.engine
-    job, out, log = (folder.with_name(f"{folder.name}.{name}") for name in ("vllm.json", "vllm-said.json", "vllm.log"))
+    job, out = (folder.with_name(f"{folder.name}.{name}.json") for name in ("vllm", "vllm-said"))
     image_token = _image_token(folder / BASE if rank else folder)
     longest = max(len(text.prompt_ids) + len(text.response_ids) for text in texts.asked)
     write_json(
@@ -94,11 +97,7 @@ def with_vllm(source: Source, folder: Path, texts: Texts, mine: list[list[float]
             ],
         },
     )
-    try:
-        said = _run(job, out, log, engine.deadline_minutes * 60)
-    finally:
-        for path in (job, out):
-            path.unlink(missing_ok=True)
+    said = _run(job, out, log, engine.deadline_minutes * 60)
     found = {"loads": True, "version": str(said["vllm"])}
     comparable = texts.log_probs and texts.temperature == 1.0  # vLLM judges prompts at temperature 1
     who, theirs = ("the trainer", texts.log_probs) if comparable else ("transformers", mine)
