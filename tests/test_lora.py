@@ -113,8 +113,8 @@ def test_layers_that_a_model_does_not_have_are_named_before_an_engine_starts(tmp
             check_targets(tmp_path, [name], frozen.leave_out, "k")
 
 
-def test_the_shards_of_ranks_become_whole_tensors(tmp_path):
-    """As FSDP2 saves them: each rank its piece, along the first axis or another, uneven where it does not divide."""
+def test_the_shards_of_ranks_become_whole_tensors():
+    """As FSDP2 leaves them: each rank its piece, along the first axis or another, uneven where it does not divide."""
     torch = pytest.importorskip("torch")
     import torch.distributed as dist
     from torch.distributed.device_mesh import init_device_mesh
@@ -132,23 +132,30 @@ def test_the_shards_of_ranks_become_whole_tensors(tmp_path):
             tensor, dim = whole[name], {"a": 0, "b": 1}.get(name)
             if name == "plain":
                 return tensor
+            local = tensor if dim is None else tensor.chunk(2, dim)[rank]
             placement = Replicate() if dim is None else Shard(dim)
-            local = tensor if dim is None else tensor.chunk(2, dim)[rank].contiguous()
-            shape = {"shape": tensor.shape, "stride": tensor.stride()}
-            return DTensor.from_local(local, mesh, [placement], run_check=False, **shape)
+            return DTensor.from_local(local, mesh, [placement], run_check=False, shape=tensor.shape, stride=tensor.stride())
 
-        for rank in range(2):
-            torch.save({name: piece(name, rank) for name in whole}, tmp_path / f"model_world_size_2_rank_{rank}.pt")
+        ranks = [{name: piece(name, rank) for name in whole} for rank in range(2)]
+        found = shards.join(ranks, "here")
+        assert set(found) == set(whole) and all(torch.equal(found[name], whole[name]) for name in whole)
+        with pytest.raises(UserError, match=r"here: a: its pieces make \(3, 3\); expected \(5, 3\)"):
+            shards.join(ranks[:1], "here")
+        with pytest.raises(UserError, match="here: its ranks hold other tensors"):
+            shards.join([ranks[0], {}], "here")
     finally:
         dist.destroy_process_group()
-    (tmp_path / "fsdp_config.json").write_text(json.dumps({"world_size": 2}))
-    found = shards.load(tmp_path)
-    assert set(found) == set(whole) and all(torch.equal(found[name], whole[name]) for name in whole)
-    (tmp_path / "model_world_size_2_rank_1.pt").unlink()
-    with pytest.raises(UserError, match="the weights of a rank are missing"):
-        shards.load(tmp_path)
-    (tmp_path / "fsdp_config.json").write_text("{}")
+
+
+def test_files_of_ranks_that_are_missing_are_named(tmp_path):
+    torch = pytest.importorskip("torch")
+    from rl_align.models import shards
+
     with pytest.raises(UserError, match="does not say how many ranks"):
+        shards.load(tmp_path)
+    (tmp_path / "fsdp_config.json").write_text(json.dumps({"world_size": 2}))
+    torch.save({"a": torch.ones(1)}, tmp_path / "model_world_size_2_rank_0.pt")
+    with pytest.raises(UserError, match="rank_1.pt: the weights of a rank are missing"):
         shards.load(tmp_path)
 
 

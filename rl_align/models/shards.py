@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,42 +31,56 @@ def load(folder: Path) -> dict[str, torch.Tensor]:
         folder: Folder with `model_world_size_N_rank_R.pt`; verified by the caller.
 
     Raises:
-        UserError: Files of ranks are missing or differ, or were sharded in another way.
+        UserError: Files of ranks are missing, or as `join`.
     """
     import torch
-    from torch.distributed.tensor import DTensor
+    import torch.distributed.tensor  # noqa: F401 (its tensors are among those that the unpickler may build)
 
     ranks = _world_size(folder)
-    found: list[dict[str, Any]] = []
+    states: list[dict[str, Any]] = []
     for rank in range(ranks):
         path = folder / f"model_world_size_{ranks}_rank_{rank}.pt"
         if not path.is_file():
             raise UserError("the weights of a rank are missing", where=str(path), expected=f"files of {ranks} ranks")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found.append(torch.load(path, map_location="cpu", weights_only=True))
-    if any(set(state) != set(found[0]) for state in found):
-        raise UserError("the files of its ranks hold other tensors", where=str(folder), expected="one checkpoint")
+            states.append(torch.load(path, map_location="cpu", weights_only=True))
+    return join(states, str(folder))
+
+
+def join(states: Sequence[Mapping[str, Any]], where: str) -> dict[str, torch.Tensor]:
+    """Whole tensors out of those of the ranks, in the order of the ranks.
+
+    Args:
+        states: Name → tensor of each rank; what was sharded is a DTensor.
+        where: What messages call them.
+
+    Raises:
+        UserError: The ranks differ, or were sharded in another way than along one axis of devices.
+    """
+    import torch
+    from torch.distributed.tensor import DTensor
+
+    if any(set(state) != set(states[0]) for state in states):
+        raise UserError("its ranks hold other tensors", where=where, expected="one checkpoint")
     whole: dict[str, torch.Tensor] = {}
-    for name, first in found[0].items():
-        pieces = [state[name] for state in found]
+    for name, first in states[0].items():
         if not isinstance(first, DTensor):
             whole[name] = first
             continue
-        where = f"{folder}: {name}"
+        place = f"{where}: {name}"
         if len(first.placements) != 1:
-            raise UserError(f"is sharded along {len(first.placements)} axes of devices", where=where, expected="one (FSDP2)")
+            raise UserError(f"is sharded along {len(first.placements)} axes of devices", where=place, expected="one (FSDP2)")
         placement = first.placements[0]
-        local = [piece._local_tensor for piece in pieces]
-        if placement.is_shard():
-            joined = torch.cat(local, dim=placement.dim)
-            if joined.shape != first.shape:
-                raise UserError(f"its pieces make {tuple(joined.shape)}", where=where, expected=str(tuple(first.shape)))
-            whole[name] = joined
-        elif placement.is_replicate():
+        local = [state[name]._local_tensor for state in states]
+        if placement.is_replicate():
             whole[name] = local[0]
-        else:
-            raise UserError(f"is placed as {placement}", where=where, expected="sharded or replicated")
+            continue
+        if not placement.is_shard():
+            raise UserError(f"is placed as {placement}", where=place, expected="sharded or replicated")
+        whole[name] = torch.cat(local, dim=placement.dim)
+        if whole[name].shape != first.shape:
+            raise UserError(f"its pieces make {tuple(whole[name].shape)}", where=place, expected=str(tuple(first.shape)))
     return whole
 
 

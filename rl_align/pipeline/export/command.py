@@ -44,9 +44,9 @@ def export(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError("there is something already", where=str(to), expected="a folder that does not exist, or an empty one")
     with ExitStack() as stack:
+        source = sources.find(run, stage)
         if vllm and not card_only:
             stack.enter_context(engine_lock(f"export to {to}"))  # before work is done for nothing
-        source = sources.find(run, stage)
         if source.step is None:
             say(f"model {source.name} of {source.run.name}, content {source.hash[:12]}, as stage {source.stage} recorded it")
         else:
