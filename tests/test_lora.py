@@ -15,6 +15,7 @@ from rl_align.engine.config import EngineConfig, GRPOConfig, SFTConfig, check
 from rl_align.engine.lora_config import LoRAConfig
 from rl_align.errors import UserError
 from rl_align.pipeline.config import RunConfig, resolve
+from rl_align.pipeline.estimate import explain
 from rl_align.pipeline.parts import part
 
 PLACES = {"model": Path("m"), "train_file": Path("t"), "folder": Path("f"), "resume_from": None, "name": "n"}
@@ -64,6 +65,14 @@ def test_a_stage_without_lora_depends_on_what_it_did_before_there_was_any():
     """Lock: a run that was made without it is not begun anew."""
     assert "lora" not in part(SFTConfig()) and "lora" not in part(GRPOConfig(lora=LoRAConfig(alpha=5)))
     assert part(GRPOConfig(lora=LoRAConfig(rank=4)))["lora"]["rank"] == 4
+
+
+def test_the_estimate_of_memory_counts_the_optimizer_of_what_is_trained():
+    whole = RunConfig()
+    lora = LoRAConfig(rank=4)
+    stages = {name: replace(getattr(whole, name), lora=lora) for name in ("pretrain", "sft", "grpo")}
+    lines = [next(line for line in explain(config) if "memory" in line) for config in (whole, replace(whole, **stages))]
+    assert "training 0.074 GB" in lines[0] and "training 0.025 GB" in lines[1], lines
 
 
 def test_the_preset_is_the_same_run_with_adapters():
