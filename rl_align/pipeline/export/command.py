@@ -11,7 +11,7 @@ from rl_align.errors import UserError
 from rl_align.pipeline.export import source as sources
 from rl_align.pipeline.export.card import NAME, card
 from rl_align.runfiles.atomic import PARTIAL_SUFFIX, explained, write_text
-from rl_align.runfiles.lock import engine_lock
+from rl_align.runfiles.lock import engine_lock, wait_for_workers
 from rl_align.runfiles.manifest import seal
 
 
@@ -47,6 +47,7 @@ def export(
         source = sources.find(run, stage)
         if vllm and not card_only:
             stack.enter_context(engine_lock(f"export to {to}"))  # before work is done for nothing
+            wait_for_workers()
         if source.step is None:
             say(f"model {source.name} of {source.run.name}, content {source.hash[:12]}, as stage {source.stage} recorded it")
         else:
