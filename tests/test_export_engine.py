@@ -33,8 +33,10 @@ def test_an_adapter_is_trained_exported_and_says_the_same_in_transformers_and_vl
     overrides = [
         f"folder={folder}", "seats=[responder]", "evaluate=false", "pictograms.train=96", "pretrain.steps=0", "model.size=1m",
         "sft.steps=6", "sft.save_every=3", "sft.lora.rank=4", "sft.lora.alpha=8",
-        "grpo.steps=2", "grpo.save_every=1", "grpo.correlation_every=1", "grpo.max_response_tokens=48", "grpo.learning_rate=0.01",
-        "grpo.kl_coef=0.01", "grpo.lora.rank=4", "grpo.lora.alpha=8",
+        "grpo.steps=2", "grpo.save_every=1", "grpo.correlation_every=1", "grpo.max_response_tokens=48",
+        "grpo.lora.rank=4", "grpo.lora.alpha=8", "grpo.learning_rate=0.003", "grpo.warmup_steps=1",
+        # Nothing that this model writes earns anything; the bonus teaches it all the same, and the term asks for a reference.
+        "grpo.entropy_coef=0.05", "grpo.kl_coef=0.01",
     ]  # fmt: skip
     command = run_command(CONFIG, overrides)
     assert command.wait(600) == 0, command.tail()
