@@ -287,6 +287,14 @@ def test_an_adapter_is_exported_merged_or_beside_its_model(adapted, tmp_path):
         verify.compare("base", "merged", alone, merged, "bfloat16")
 
 
+def test_an_adapter_is_not_put_beside_another_model(adapted, tmp_path):
+    run = Path(shutil.copytree(adapted[0], tmp_path / "run"))
+    with open(run / "models" / "sft" / "model.safetensors", "ab") as file:
+        file.write(b"x")
+    with pytest.raises(UserError, match="is another model than the one that grpo began with"):
+        told(run, tmp_path / "out", keep_adapter=True)
+
+
 def test_there_is_no_adapter_to_keep_without_lora(made, tmp_path):
     with pytest.raises(UserError, match="--keep-adapter: grpo was trained without LoRA"):
         told(made, tmp_path / "out", keep_adapter=True)

@@ -12,6 +12,7 @@ from rl_align.errors import UserError
 from rl_align.models import shards
 from rl_align.models.lora import ADAPTER, CONFIG
 from rl_align.pipeline.config import RunConfig
+from rl_align.pipeline.lineage import placed
 from rl_align.pipeline.run import Run
 from rl_align.pipeline.stages import RECORDS, Stage, read_record
 from rl_align.runfiles.manifest import hash_files, last_good
@@ -32,6 +33,7 @@ class Source:
         inner: Hugging Face folder inside a checkpoint; None for a finished model.
         hash: Of the content, as lineage names it.
         start: The model that the stage began with; None where it made one.
+        start_hash: Of its content then; None where no record says so.
         rows: Parquet files that the stage read.
     """
 
@@ -43,6 +45,7 @@ class Source:
     inner: str | None
     hash: str
     start: Path | None
+    start_hash: str | None
     rows: tuple[Path, ...]
 
     @property
@@ -75,9 +78,28 @@ def find(folder: Path | str, name: str) -> Source:
         told = _below(record, f"models/{name}/") if record else {}
         if told and record is not None:
             digest = verified(place, told, path.stem)
-            inputs = [run / given for given in record.get("inputs") or {}]
-            return Source(run, config, name, path.stem, place, None, digest, _start(inputs), _rows(inputs))
+            origin = Path(record["taken_from"]).absolute() if isinstance(record.get("taken_from"), str) else run
+            inputs = {placed(run, origin, given): str(sha) for given, sha in (record.get("inputs") or {}).items()}
+            start = _start(list(inputs))
+            known = None if start is None else inputs[start]
+            return Source(run, config, name, path.stem, place, None, digest, start, known, _rows(list(inputs)))
     return _of_checkpoint(run, config, name)
+
+
+def check_start(source: Source) -> Path:
+    """The model that a stage began with. Raises UserError where it is none, or is not what it was then."""
+    start = source.start
+    if start is None or not start.is_dir():
+        raise UserError(f"the model that {source.stage} began with is gone", where=str(start or source.run))
+    if source.start_hash is None:
+        if start.is_relative_to(source.run / "models"):
+            find(source.run, start.name)
+        return start
+    found = config_hash(sorted((f"{start.name}/{path}", entry["sha256"]) for path, entry in hash_files(start).items()))
+    if found != source.start_hash:
+        what = f"is another model than the one that {source.stage} began with"
+        raise UserError(what, where=str(start), expected=f"content {source.start_hash[:12]}", fix="export the sum of both instead")
+    return start
 
 
 def verified(folder: Path, told: dict[str, str], stage: str) -> str:
@@ -109,13 +131,10 @@ def _of_checkpoint(run: Path, config: RunConfig, name: str) -> Source:
     digest = config_hash(sorted((path, entry["sha256"]) for path, entry in hash_files(good).items()))
     inputs = [Path(path) for stage in _stages(config) if stage.name == name for path in stage.inputs]
     start = _start(inputs)
-    if shards.lora_scale((good / inner).parent) is not None:
-        if start is None:
-            what = "nobody knows what its adapter belongs to"
-            raise UserError(what, where=str(good), expected="the checkpoint of a stage that the configuration has")
-        if start.is_relative_to(run / "models"):
-            find(run, start.name)  # the adapter is added to it: it must be what was recorded, too
-    return Source(run, config, name, name, good, inner, digest, start, _rows(inputs))
+    if start is None and shards.lora_scale((good / inner).parent) is not None:
+        what = "nobody knows what its adapter belongs to"
+        raise UserError(what, where=str(good), expected="the checkpoint of a stage that the configuration has")
+    return Source(run, config, name, name, good, inner, digest, start, None, _rows(inputs))
 
 
 def _stages(config: RunConfig) -> list[Stage]:

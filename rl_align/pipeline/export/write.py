@@ -11,7 +11,7 @@ from rl_align.engine.witness import WITNESS
 from rl_align.errors import UserError
 from rl_align.models.cast import cast_folder
 from rl_align.models.lora import ADAPTER, CONFIG, WEIGHTS
-from rl_align.pipeline.export.source import Source
+from rl_align.pipeline.export.source import Source, check_start
 from rl_align.pipeline.kept import keep
 
 #: What a vision-language model needs beside its weights; of each line one file.
@@ -44,15 +44,15 @@ def write(source: Source, out: Path, keep_adapter: bool) -> Path:
     if source.inner is not None:
         folder = out.with_name(f"{out.name}.checkpoint")
         shutil.rmtree(folder, ignore_errors=True)
-        start = source.start if _has_adapter(source) else None
+        start = check_start(source) if _has_adapter(source) else None
         keep(source.folder, source.inner, folder, start, source.config.engine.rollout_dtype, True)
     try:
         adapter = folder / ADAPTER
         if keep_adapter:
-            if not (adapter / CONFIG).is_file() or source.start is None:
+            if not (adapter / CONFIG).is_file():
                 what = f"{source.name} was trained without LoRA: there is no adapter to keep"
                 raise UserError(what, where="--keep-adapter", fix="leave it out")
-            _copy(source.start, out / BASE)
+            _copy(check_start(source), out / BASE)
             for name in (CONFIG, WEIGHTS):
                 shutil.copy2(adapter / name, out / name)
             _name_base(out / CONFIG)
