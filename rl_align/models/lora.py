@@ -130,6 +130,11 @@ def rank_of(folder: Path) -> tuple[int, int]:
         raise UserError("does not say rank and alpha", where=str(folder / CONFIG), expected="an adapter") from error
 
 
+def layers_of(folder: Path) -> list[str]:
+    """Whole names of the layers that an adapter written here changes."""
+    return [str(name) for name in json.loads((folder / CONFIG).read_bytes())["target_modules"]]
+
+
 def beside(source: Path, out: Path) -> None:
     """Copies what belongs to a model beside weights and configuration: tokenizer, processor, chat template, generation settings."""
     for path in sorted(source.iterdir()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from rl_align.data.untrusted import shown
+from rl_align.engine.lora_config import FROZEN_TOWER
 from rl_align.eval.metrics import LOWER_IS_BETTER
 from rl_align.pipeline.config import Source as Data
 from rl_align.pipeline.export import facts
@@ -86,13 +88,13 @@ def metadata(source: Source, licences: facts.Licences, keeps_adapter: bool) -> s
 
 
 def _adapter(source: Source) -> dict[str, Any] | None:
-    from rl_align.models.lora import rank_of
+    from rl_align.models.lora import layers_of, rank_of
 
-    stage = source.config.sft if source.stage == "sft" else source.config.grpo
     if source.adapter is None:
         return None
     rank, alpha = rank_of(source.adapter)
-    return {"rank": rank, "alpha": alpha, "frozen": stage.lora.freeze_vision}
+    frozen = all(re.fullmatch(FROZEN_TOWER, layer) is None for layer in layers_of(source.adapter))
+    return {"rank": rank, "alpha": alpha, "frozen": frozen}
 
 
 def _lineage(source: Source) -> Made:
