@@ -179,6 +179,11 @@ def _report(a: argparse.Namespace) -> int | None:
     return _lazy("rl_align.pipeline.report:report")(a.folder)
 
 
+def _export(a: argparse.Namespace) -> None:
+    given = {"stage": a.stage, "card_only": a.card_only, "vllm": not a.no_vllm, "keep_adapter": a.keep_adapter}
+    _lazy("rl_align.pipeline.export.command:export")(a.folder, a.to, **given)
+
+
 def _view(a: argparse.Namespace) -> None:
     _lazy("rl_align.report.view.command:view")(a.folder, a.out, a.max_mb, a.host, a.port, a.open)
 
@@ -299,6 +304,13 @@ def _parser() -> argparse.ArgumentParser:
     view.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     view.add_argument("--port", type=int, help="port to listen on (default: 8760, or any that is free)")
     view.add_argument("--open", action="store_true", help="open it in a browser")
+    export = _add(commands, "export", _export, "a model of a run as a Hugging Face folder", "export runs/quickstart --to out/grpo")
+    _folder(export)
+    export.add_argument("--to", required=True, metavar="DIR", help="folder to write, which must not hold anything")
+    export.add_argument("--stage", default="grpo", metavar="NAME", help="which model of the run (default: grpo)")
+    export.add_argument("--card-only", action="store_true", help="write the model card, and no model")
+    export.add_argument("--no-vllm", action="store_true", help="verify with transformers only")
+    export.add_argument("--keep-adapter", action="store_true", help="of LoRA: keep the adapter beside its model")
     evaluate = _add(commands, "eval", _evaluate, "evaluate the models of a run", "eval runs/quickstart eval.temperature=0.7")
     _folder(evaluate)
     _overrides(evaluate)

@@ -6,7 +6,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from rl_align.runfiles.atomic import write_json
 from rl_align.runfiles.manifest import Pointer, last_good, numbered_folders, seal, unseal
+
+from .witness import WITNESS
 
 LATEST = "latest.json"
 
@@ -18,6 +21,8 @@ class SealCheckpoint:
         self.keep = int(config.rl_align.keep_checkpoints)
 
     def on_save(self, trainer: Any, global_step: int, checkpoint_dir: str, async_save: bool = False) -> None:
+        if trainer.witness and trainer.witness["step"] == global_step:
+            write_json(Path(checkpoint_dir) / WITNESS, trainer.witness)
         seal_and_prune(Path(checkpoint_dir), global_step, self.keep)
 
 

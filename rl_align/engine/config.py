@@ -10,6 +10,8 @@ from reward.credit import ESTIMATORS
 from rl_align.errors import UserError
 from rl_align.transcript.prompts import RESPONDER_SYSTEM
 
+from .lora_config import LoRAConfig, problems_of
+
 
 class Platform(str, Enum):
     """Which devices the engine runs on."""
@@ -93,6 +95,7 @@ class SFTConfig:
         save_every: Steps between checkpoints.
         keep_checkpoints: Checkpoints kept.
         seed: Order of the transcripts.
+        lora: Adapters in place of all weights; off by default.
     """
 
     steps: int = 1200
@@ -107,6 +110,7 @@ class SFTConfig:
     save_every: int = 300
     keep_checkpoints: int = 2
     seed: int = 0
+    lora: LoRAConfig = field(default_factory=LoRAConfig)
 
 
 @dataclass
@@ -143,6 +147,7 @@ class GRPOConfig:
         save_every: Steps between checkpoints.
         keep_checkpoints: Checkpoints kept.
         seed: Order of the prompts and sampling.
+        lora: Adapters in place of all weights; off by default. The KL term is then against the model without the adapter.
     """
 
     steps: int = 80
@@ -173,6 +178,7 @@ class GRPOConfig:
     save_every: int = 20
     keep_checkpoints: int = 2
     seed: int = 0
+    lora: LoRAConfig = field(default_factory=LoRAConfig)
 
 
 LOSS_AGGREGATIONS = ("token-mean", "seq-mean-token-sum", "seq-mean-token-mean", "seq-mean-token-sum-norm")
@@ -333,6 +339,7 @@ def check(engine: EngineConfig, sft: SFTConfig, grpo: GRPOConfig) -> list[tuple[
         " | ".join(LOSS_AGGREGATIONS),
     )
     need(grpo.old_log_probs in OLD_LOG_PROBS, "grpo.old_log_probs", grpo.old_log_probs, " | ".join(OLD_LOG_PROBS))
+    problems += problems_of("sft.lora", sft.lora, engine.rollout_dtype) + problems_of("grpo.lora", grpo.lora, engine.rollout_dtype)
     ranks = engine.nodes * engine.devices_per_node
     need(sft.batch_size % ranks == 0, "sft.batch_size", sft.batch_size, f"a multiple of the {ranks} training ranks")
     rollouts = grpo.prompts_per_step * grpo.rollouts_per_prompt

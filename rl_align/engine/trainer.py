@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
 from reward import credit
 from rl_align.runfiles import stop
 
-from . import model_server
+from . import model_server, witness
 from .record import StepRecord
 from .rows import make_rows, plain
 
@@ -38,6 +39,9 @@ class Trainer(PPOTrainerSync):
         self.last_step = 0
         self._folder = Path(self.settings.folder)
         self._save_due = False
+        self._batch: Any = None  # of this step
+        self._told: dict[str, Any] = {}  # what its rows say of themselves, by key
+        self.witness: dict[str, Any] | None = None  # of the checkpoint that is due
         self._bypass = bool(config.algorithm.rollout_correction.bypass_mode)
 
     def on_train_begin(self) -> None:
@@ -54,6 +58,33 @@ class Trainer(PPOTrainerSync):
         # verl saves before it logs; a process killed in between would resume after a step that is in no record. So the checkpoint
         # waits until the step's metrics, rollouts and ledger entry are written.
         self._save_due = True
+        self.witness = self._testify()  # now: verl forgets the batch before it logs
+
+    def _testify(self) -> dict[str, Any] | None:
+        """What the new weights say of this step's rollouts (`witness.py`). A checkpoint is worth more than its witness."""
+        try:
+            temperature = self.config.actor_rollout_ref.rollout.temperature
+            asked = {"calculate_entropy": False, "compute_loss": False, "temperature": temperature}
+            self.actor_rollout_wg.compute_log_prob(replace(self._batch, fields=_read_by_the_actor(self._batch), extra_info=asked))
+            told = [self._told[key] for key in self._batch.keys]
+            chosen = witness.choose(self._batch.keys, told)
+            keys = [self._batch.keys[i] for i in chosen]
+            data = tq.kv_batch_get(
+                keys=keys, partition_id=self._batch.partition_id, select_fields=["input_ids", "log_probs", "response_mask"]
+            )
+            columns = [data[name].unbind() for name in ("input_ids", "response_mask", "log_probs")]
+            rows = zip([told[i] for i in chosen], keys, *columns, strict=True)
+            return {
+                "step": self.global_steps,
+                "temperature": float(temperature),
+                "dtype": self.settings.train_dtype,
+                "rows": os.path.relpath(self.config.data.train_files, self._folder),
+                "texts": [witness.text(*row, bool(self.settings.episode)) for row in rows],
+            }
+        except Exception as error:
+            reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"
+            self.record.progress.say(f"the checkpoint of step {self.global_steps} has no witness ({reason[:300]})")
+            return None
 
     def _step_done(self, step: int) -> None:
         self.last_step = step
@@ -113,20 +144,21 @@ class Trainer(PPOTrainerSync):
             for tag, k in zip(batch.tags, keep, strict=True)
         ]
         batch = tq.kv_batch_put(keys=batch.keys, partition_id=batch.partition_id, fields=fields, tags=tags)
+        self._told = {key: extra.get("rl", {}) for key, extra in zip(batch.keys, told, strict=True)}
         groups = len({row.uid for row in result.rows if row})
         metrics["status/failed_group"] = max(0, self.config.data.train_batch_size - groups)
         self.record.credited(self.global_steps, batch.keys, [extra.get("rl", {}) for extra in told], result, metrics)
         return batch
 
     def _update_actor(self, batch: Any, metrics: dict) -> Any:
+        self._batch = batch
         actor = self.config.actor_rollout_ref.actor
         per_step = actor.ppo_mini_batch_size * self.config.actor_rollout_ref.rollout.n
         taught = any(tag["kept"] for tag in batch.tags)
         metrics["credit/optimizer_steps"] = len(batch) // per_step if taught else 0
         if not taught:  # the loss would be 0 / 0 tokens
             return batch
-        read = [name for name in batch.fields if name not in NOT_FOR_THE_ACTOR] if batch.fields else None
-        super()._update_actor(replace(batch, fields=read), metrics)
+        super()._update_actor(replace(batch, fields=_read_by_the_actor(batch)), metrics)
         return batch
 
     def _load_checkpoint(self) -> None:
@@ -134,6 +166,10 @@ class Trainer(PPOTrainerSync):
         super()._load_checkpoint()
         if self.global_steps:
             self.record.progress.say(f"resumed after step {self.global_steps} in {time.perf_counter() - begun:.1f} s")
+
+
+def _read_by_the_actor(batch: Any) -> list[str] | None:
+    return [name for name in batch.fields if name not in NOT_FOR_THE_ACTOR] if batch.fields else None
 
 
 def _nested(tensors: Any) -> torch.Tensor:

@@ -15,6 +15,7 @@ from rl_align.errors import UserError
 
 from .attention import settle
 from .config import EngineConfig, GRPOConfig, Platform, SFTConfig
+from .lora_config import ALL_LINEAR, LoRAConfig
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -27,6 +28,7 @@ ADDED = frozenset(
     {
         "actor_rollout_ref.model.override_config.attn_implementation",
         "actor_rollout_ref.actor.fsdp_config.mixed_precision",
+        "actor_rollout_ref.actor.checkpoint.save_lora_only",
         "actor_rollout_ref.rollout.agent.agent_loop_manager_class",
         "actor_rollout_ref.rollout.enable_sleep_mode",
         "actor_rollout_ref.rollout.engine_kwargs.vllm.worker_extension_cls",
@@ -35,6 +37,7 @@ ADDED = frozenset(
         "actor_rollout_ref.rollout.engine_kwargs.vllm.stream_interval",
         "model.override_config.attn_implementation",
         "engine.mixed_precision",
+        "checkpoint.save_lora_only",
     }
 )
 
@@ -42,8 +45,8 @@ ADDED = frozenset(
 MODEL, STATE = ["hf_model"], ["model", "optimizer", "extra"]
 #: On a GPU: memory for images that vLLM has prepared, and tokens of a forward pass of vLLM's.
 MM_CACHE_GB, GPU_BATCHED_TOKENS = 1, 16_384
-#: Loaded in the trainer's processes.
-VISION_PLUGIN = "rl_align.engine.vision"
+#: Loaded in the trainer's processes; the second one loads the first.
+VISION_PLUGIN, LORA_PLUGIN = "rl_align.engine.vision", "rl_align.engine.lora"
 
 
 def grpo_settings(
@@ -160,6 +163,7 @@ def grpo_settings(
         "trainer.resume_from_path": str(resume_from) if resume_from else None,
         "trainer.balance_batch": engine.nodes * engine.devices_per_node > 1,
     }
+    settings |= _lora(model_key, f"{actor}.checkpoint", grpo.lora, engine)
     if engine.platform is Platform.cpu:
         settings |= {
             f"{actor}.use_torch_compile": False,
@@ -257,6 +261,7 @@ def sft_settings(
         "trainer.resume_mode": "resume_path" if resume_from else "disable",
         "trainer.resume_from_path": str(resume_from) if resume_from else None,
     }
+    settings |= _lora("model", "checkpoint", sft.lora, engine)
     if engine.platform is Platform.cpu:
         settings |= {
             "engine.use_torch_compile": False,
@@ -264,6 +269,24 @@ def sft_settings(
             "optim.override_optimizer_config": {"fused": True},
         }
     return settings
+
+
+def _lora(model: str, checkpoint: str, lora: LoRAConfig, engine: EngineConfig) -> dict[str, Any]:
+    """What a stage with LoRA sets otherwise."""
+    if not lora.rank:
+        return {}
+    return {
+        f"{model}.lora_rank": lora.rank,
+        f"{model}.lora_alpha": lora.alpha,
+        f"{model}.target_modules": list(lora.target_modules) or ALL_LINEAR,
+        f"{model}.exclude_modules": lora.leave_out,
+        # vLLM is given merged weights, as without LoRA: it samples with the model that is exported, and need know no adapters.
+        f"{model}.lora.merge": True,
+        f"{model}.external_lib": LORA_PLUGIN,
+        # The adapter alone; what verl would write as a Hugging Face model has PEFT's names in it.
+        f"{checkpoint}.save_lora_only": True,
+        f"{checkpoint}.save_contents": STATE if engine.save_state else STATE[:1],
+    }
 
 
 def check_extra(engine: EngineConfig) -> None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 
-def cast_folder(source: Path, out: Path, dtype: str) -> None:
+def cast_folder(source: Path, out: Path, dtype: str, leave: Collection[str] = ()) -> None:
     """Copies a Hugging Face folder with its weights in `dtype`; integers stay what they are.
 
     Args:
         source: Folder with safetensors files.
         out: Folder to make.
         dtype: bfloat16, float16 or float32.
+        leave: Names of files that are left out; folders are.
     """
     import torch
     from safetensors import safe_open
@@ -23,6 +25,8 @@ def cast_folder(source: Path, out: Path, dtype: str) -> None:
     wanted = getattr(torch, dtype)
     out.mkdir(parents=True)
     for path in sorted(source.iterdir()):
+        if path.is_dir() or path.name in leave:
+            continue
         if path.suffix != ".safetensors":
             shutil.copy2(path, out / path.name)
             continue
@@ -33,12 +37,12 @@ def cast_folder(source: Path, out: Path, dtype: str) -> None:
                 tensors[name] = tensor.to(wanted) if tensor.is_floating_point() else tensor
             metadata = weights.metadata()
         save_file(tensors, out / path.name, metadata=metadata)
-    _say(out / "config.json", dtype)
+    name_dtype(out / "config.json", dtype)
     _shrink(out / "model.safetensors.index.json", out)
 
 
-def _say(path: Path, dtype: str) -> None:
-    """Has the configuration, and those of its halves, name the format."""
+def name_dtype(path: Path, dtype: str) -> None:
+    """Has a configuration, and those of its halves, name a number format."""
     config = json.loads(path.read_bytes())
     for part in (config, *(value for key, value in config.items() if key.endswith("_config") and isinstance(value, dict))):
         for key in ("dtype", "torch_dtype"):

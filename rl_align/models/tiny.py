@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rl_align.errors import UserError
 from rl_align.models.config import ModelConfig
+from rl_align.models.quiet import quiet
 from rl_align.models.registry import architecture, pick
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def build(cfg: ModelConfig, out: Path, corpus: Iterable[str]) -> Path:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        with _quiet():
+        with quiet():
             model.to(dtype).save_pretrained(partial)
         arch.processor(tokenizer, cfg.image_size).save_pretrained(partial)
         _replace(partial, out)
@@ -101,20 +101,6 @@ def initialise(model: nn.Module, seed: int) -> None:
                 if name.endswith(_RESIDUAL) and "merger" not in name:
                     std /= (2 * depth["visual" if ".visual." in name else "language"]) ** 0.5
                 parameter.normal_(0.0, std, generator=generator)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bar for a file that takes milliseconds."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def _existing(path: Path) -> Path:

@@ -2,7 +2,8 @@
 
 Memory of training, per device (mixed precision with AdamW; ZeRO, arXiv 1910.02054, table 1, here with float32 gradients):
 `(4 weights + 4 gradients + 8 moments) bytes × parameters / training devices + 2 bytes × parameters` for the working copy, plus
-activations. Floating point operations: 2 × parameters × tokens for a forward pass, 6 × for forward and backward (arXiv 2001.08361).
+activations; with LoRA gradients and moments are those of the adapter, and next to nothing. Floating point operations: 2 ×
+parameters × tokens for a forward pass, 6 × for forward and backward (arXiv 2001.08361).
 Time is operations over `SUSTAINED` throughput: an estimate of order, not a measurement.
 """
 
@@ -57,7 +58,8 @@ def explain(config: RunConfig) -> list[str]:
     parameters = count_parameters(config)
     if parameters is None:
         return [*lines, "memory and time: unknown, because the model is not there yet"]
-    train = memory_bytes(parameters, devices)
+    adapted = all(stage.settings.lora.rank for stage in plan(c))
+    train = memory_bytes(parameters, devices, adapted)
     rollout = 2 * parameters / c.engine.tensor_parallel
     kind = "process" if c.engine.platform is Platform.cpu else "GPU"
     lines.append(
@@ -129,9 +131,9 @@ def plan(c: RunConfig) -> list[Trains]:
     return stages
 
 
-def memory_bytes(parameters: float, devices: int) -> float:
-    """Bytes of one training device for weights, gradients, moments and the working copy."""
-    return 16 * parameters / devices + 2 * parameters
+def memory_bytes(parameters: float, devices: int, adapted: bool = False) -> float:
+    """Bytes of one training device for weights, gradients, moments and the working copy; `adapted`: with LoRA in every stage."""
+    return (4 if adapted else 16) * parameters / devices + 2 * parameters
 
 
 def time_s(config: RunConfig, parameters: float, devices: int) -> dict[str, float]:

@@ -66,7 +66,7 @@ def _collect(run: Path, nodes: dict[Path, dict[str, Any]], seen: set[Path]) -> N
         if record is None or not isinstance(record.get("inputs"), dict):
             continue
         origin = Path(record["taken_from"]).absolute() if isinstance(record.get("taken_from"), str) else run
-        given = [(_place(run, origin, name), str(hash)) for name, hash in record["inputs"].items()]
+        given = [(placed(run, origin, name), str(hash)) for name, hash in record["inputs"].items()]
         for place, content in _outputs(record["outputs"]):
             nodes[run / place] = {
                 "stage": path.stem,
@@ -80,7 +80,7 @@ def _collect(run: Path, nodes: dict[Path, dict[str, Any]], seen: set[Path]) -> N
                 _collect(other, nodes, seen)
 
 
-def _place(run: Path, origin: Path, name: str) -> Path:
+def placed(run: Path, origin: Path, name: str) -> Path:
     """Where an input lies. What a stage that was taken over read in its own run is the same content in this one."""
     base = origin if name.startswith("..") or os.path.isabs(name) else run
     return Path(os.path.normpath(base / name))

@@ -14,8 +14,9 @@ HOUSEKEEPING = {
 
 
 def part(section: Any, *leave: str) -> dict[str, Any]:
-    """What a stage's outputs depend on in a section of the configuration."""
-    return {key: value for key, value in asdict(section).items() if key not in HOUSEKEEPING and key not in leave}
+    """What a stage's outputs depend on in a section of the configuration. LoRA that is off is as if there were none."""
+    off = {"lora"} if hasattr(section, "lora") and not section.lora.rank else set()
+    return {key: value for key, value in asdict(section).items() if key not in HOUSEKEEPING | off and key not in leave}
 
 
 def plain(section: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 from rl_align.config import load_config, to_yaml
 from rl_align.data.quarantine import Quarantine
 from rl_align.engine.config import EpisodeConfig, GRPOConfig, SFTConfig
+from rl_align.engine.lora_config import LoRAConfig
 from rl_align.engine.model_server import Served
 from rl_align.engine.progress import path_of
 from rl_align.engine.verl_config import check_extra
@@ -283,6 +284,7 @@ class Run:
         from rl_align.engine import sft
 
         root = self.checkpoints / stage
+        _check_lora(stage, config.lora, model)
         resume = self._resume(root)
         if _step(resume) < config.steps:
             sft.run(
@@ -296,7 +298,7 @@ class Run:
                 stage=stage,
                 command_began=self._stage_began,
             )
-        self._export(root, out, config.steps, "huggingface")
+        self._export(root, out, config.steps, "huggingface", model if config.lora.rank else None)
 
     def train_grpo(self) -> None:
         """Reinforcement learning → `models/grpo`."""
@@ -338,6 +340,7 @@ class Run:
         from rl_align.engine import grpo
 
         root = self.checkpoints / stage
+        _check_lora(stage, config.lora, model)
         resume = self._resume(root)
         if _step(resume) < config.steps:
             grpo.run(
@@ -360,7 +363,7 @@ class Run:
                 stage=stage,
                 command_began=self._stage_began,
             )
-        self._export(root, self.models / stage, config.steps, "actor/huggingface")
+        self._export(root, self.models / stage, config.steps, "actor/huggingface", model if config.lora.rank else None)
 
     def _judging(self) -> tuple[str, dict[str, Any], Served | None]:
         """The scorer, what it needs for its judges, and the judge that this run serves, if it does."""
@@ -403,21 +406,11 @@ class Run:
             print(f"    continues from {good.relative_to(self.folder)}")
         return good
 
-    def _export(self, root: Path, out: Path, step: int, inner: str) -> None:
-        """The last checkpoint's Hugging Face folder, put in place whole."""
-        source = root / f"global_step_{step}" / inner
-        if not source.is_dir():
-            raise RuntimeError(f"the last checkpoint has no model at {source}")
-        partial = out.with_name(f".{out.name}.partial~")
-        shutil.rmtree(partial, ignore_errors=True)
-        if self.config.engine.save_state:
-            shutil.copytree(source, partial)
-        else:
-            from rl_align.models.cast import cast_folder
+    def _export(self, root: Path, out: Path, step: int, inner: str, start: Path | None = None) -> None:
+        """The model of the last checkpoint, put in place whole; `start` is what its adapter belongs to, where it has one."""
+        from rl_align.pipeline.kept import keep
 
-            cast_folder(source, partial, self.config.engine.rollout_dtype)
-        shutil.rmtree(out, ignore_errors=True)
-        partial.rename(out)
+        keep(root / f"global_step_{step}", inner, out, start, self.config.engine.rollout_dtype, self.config.engine.save_state)
         if not self.config.engine.save_state:
             shutil.rmtree(root)  # nothing resumes from it, and it is larger than the model
 
@@ -457,6 +450,14 @@ def run(config_path: str | Path, overrides: Sequence[str] = (), *, dry_run: bool
         timing = run_stages(work.folder, stages, donors=config.reuse)
         if not only:
             write_report(work.folder, config, timing)
+
+
+def _check_lora(stage: str, lora: LoRAConfig, model: Path) -> None:
+    """Raises UserError for layers that the model does not have, before an engine is started."""
+    if lora.rank and lora.target_modules:
+        from rl_align.models.lora import check_targets
+
+        check_targets(model, lora.target_modules, lora.leave_out, f"{stage}: lora.target_modules")
 
 
 def _step(checkpoint: Path | None) -> int:
