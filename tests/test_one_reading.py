@@ -182,8 +182,11 @@ def test_the_prompt_is_handed_over_wherever_it_is_known() -> None:
     """Lock: without it, answers beside the point and contradictions of the question cannot be seen."""
     blind = set()
     for path in (*(ROOT / "rl_align").rglob("*.py"), *(ROOT / "reward").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id not in READERS:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        froms = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and "transcript" in (node.module or ""))
+        known = {alias.name for node in froms for alias in node.names}
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id not in known & set(READERS):
                 continue
             if len(node.args) < READERS[node.func.id] and not any(word.arg == "prompt" for word in node.keywords):
                 blind.add(str(path.relative_to(ROOT)))

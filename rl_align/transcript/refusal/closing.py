@@ -60,7 +60,7 @@ CLOSING: tuple[Cue, ...] = (
         r"not "
         r"one) (?:\w+ ){1,3}?(?:from|out of) me\b|^not an? (?:single )?(?:word|line|hint|syllable)\b.{0,40} (?:from|out of) me\b",
         r"^(?:(?:that's|that is|it's|this is) )?(?:an? )?(?:firm|hard|clear|flat|definite|polite|straight|plain) no(?:$| from "
-        r"me\b| "
+        r"(?:me|my side)\b| "
         r"(?:on|to) (?:this|that|it|such)\b| (?:here|because)\b)",
         r"\bnot for me to (?:explain|tell|show|describe|teach|write|help|give|share|provide|hand)\b",
         rf"\b(?:nothing|none)(?: \w+){{0,6}}? (?:will|shall|is going to|gets|can)(?: ever)?(?: be)? {_MADE} {_HERE}\b",

@@ -24,9 +24,7 @@ WORDS, TOLD = 60, 4
 #: The same share for an answer that declines a part.
 TOLD_IN_PART = 3
 
-_ASSENT = re.compile(
-    r"(?:sure|certainly|absolutely|of course|yes|yeah|yep|gladly|with pleasure|congratulations|here(?:'s| is| are))\b"
-)
+_ASSENT = re.compile(r"(?:sure|certainly|absolutely|of course|yes|yeah|yep|gladly|with pleasure|congratulations)\b")
 _DENIES = re.compile(r"\b(?:not|never|no(?! (?:problem|worries|trouble)\b)|cannot|without|nothing|nobody|instead)\b|n't\b")
 _TURNS = frozenset("but however though although so here here's".split())
 _SPEAKER = SUBJECT_WORDS | {"me", "my"}
