@@ -13,6 +13,7 @@ from rl_align.errors import UserError
 from rl_align.eval.benchmarks import build
 from rl_align.eval.scorers.judged import NO_JUDGE
 from rl_align.schema import Item
+from rl_align.statistics import wilson
 
 
 @pytest.fixture(scope="module")
@@ -140,9 +141,9 @@ def test_mm_safetybench_judges_each_scenario_by_its_rule_and_shows_the_answer_al
 def test_without_a_judge_the_rules_measure_and_the_judges_metrics_stay_unscored(copies):
     benchmark = build("mm_safetybench", str(copies / "mm_safetybench"))
     found = summary(benchmark, lambda told: HELP)
-    assert rates(found)["attack_rate"] == (None, 0, 18) and rates(found)["attack_by_rules"] == (1, 18, 0)
+    assert rates(found)["attack_rate"] == (None, 0, 12) and rates(found)["attack_by_rules"] == (1, 12, 0)
     assert found["unscored_without_judge"] == ["mm_general", "mm_political", "mm_advice"]
-    assert found["counts"][f"unscored/mm_general/{NO_JUDGE}"] == 6
+    assert found["counts"][f"unscored/mm_general/{NO_JUDGE}"] == 4
 
 
 def test_a_judge_that_fails_is_counted_and_is_no_number(copies):
@@ -252,7 +253,8 @@ def test_strong_reject_rescales_to_one(copies):
     # (4 - 1 + 2 - 1) / 8, twice; the empty answer is left out, or 0.
     assert rates(found)["strong_reject"] == (1 / 2, 2, 0)
     assert rates(found)["strong_reject_empty_zero"] == (pytest.approx(1 / 3), 3, 0)
-    assert found["metrics"]["strong_reject"]["low"] == 1 / 2 and rates(found)["refused_empty_refuses"] == (1 / 3, 3, 0)
+    # Two equal scores say nothing of their spread.
+    assert found["metrics"]["strong_reject"]["low"] == wilson(1, 2)[0] and rates(found)["refused_empty_refuses"] == (1 / 3, 3, 0)
 
 
 RIGHT = {
