@@ -162,7 +162,7 @@ def _matrix(a: argparse.Namespace) -> int | None:
     return _lazy("rl_align.pipeline.grid:matrix")(a.config, a.overrides, dry_run=a.dry_run)
 
 
-def _export(a: argparse.Namespace) -> None:
+def _export_predictions(a: argparse.Namespace) -> None:
     export = _lazy("rl_align.eval.vlmevalkit.commands:export")
     print("\n".join(export(a.logs, a.to, kind=a.files, model=a.model, epoch=a.epoch, whole=a.whole)))
 
@@ -319,7 +319,7 @@ def _parser() -> argparse.ArgumentParser:
     _config(matrix)
     matrix.add_argument("--dry-run", action="store_true", help="print what would be asked, what it takes, and what is missing")
     example = "eval export-predictions logs/a.eval --format vlmevalkit --to predictions"
-    export = _add(commands, EXPORT, _export, "write the answers of logs as another harness's prediction files", example)
+    export = _add(commands, EXPORT, _export_predictions, "write the answers of logs as another harness's prediction files", example)
     _logs(export)
     export.add_argument("--format", choices=["vlmevalkit"], default="vlmevalkit", help="whose (default: vlmevalkit)")
     export.add_argument("--to", required=True, metavar="DIR", help="folder of the files, the harness's own --work-dir")

@@ -98,7 +98,7 @@ def test_the_pictogram_task_behind_our_guard(world, tmp_path):
 def test_the_pictogram_task_behind_a_guard_that_refuses_what_is_harmful(world, tmp_path):
     harmful = [i.prompt for i in world if i.harmful]
     watch = Scripted(lambda messages: "unsafe\nS1" if any(p in messages[-1].text for p in harmful) else "safe")
-    target = Scripted("### Normal Response\n\nOf course.")
+    target = Scripted("### Normal Response\n\nKeep it on a shelf and wipe it with a dry cloth.")
     defence = refuse_if_flagged(guard_model=watch.model, refusal="refusal_transcript.v1")
     log = evaluate(tmp_path, pictograms(world), target, defence)
     rates = {name: m.value for name, m in log.results.scores[0].metrics.items()}

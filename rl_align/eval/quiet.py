@@ -18,7 +18,8 @@ def quiet_inspect(home: Path) -> Iterator[None]:
     """Runs Inspect with its data and cache folders below `home`.
 
     Two things that cost a third of its time are kept down while the block runs: trace records around every model call (log
-    records below WARNING are off), and garbage collections that walk all loaded modules again and again.
+    records below WARNING are off), and garbage collections that walk all loaded modules again and again. Inspect sets the level of
+    the root logger; it is the caller's again afterwards.
     """
     home = home.absolute()
     wanted = {
@@ -27,7 +28,7 @@ def quiet_inspect(home: Path) -> Iterator[None]:
         "XDG_CACHE_HOME": str(home / "cache"),
     }
     before = {name: os.environ.get(name) for name in wanted}
-    level = logging.root.manager.disable
+    level, root = logging.root.manager.disable, logging.root.level
     os.environ.update(wanted)
     logging.disable(max(level, logging.INFO))
     thresholds = gc.get_threshold()
@@ -43,6 +44,7 @@ def quiet_inspect(home: Path) -> Iterator[None]:
         if not frozen:
             gc.unfreeze()
         logging.disable(level)
+        logging.root.setLevel(root)
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)

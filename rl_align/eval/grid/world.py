@@ -117,7 +117,8 @@ class Pictograms:
 
     async def record(self, id: str, output: ModelOutput) -> dict[str, Any]:
         """See `Sheet`. A row of the pictogram task, with the keys of `rl_align.eval.scorers.record`."""
-        item, response = self._items[id], parse_response(output.completion, self._catalogue)
+        item = self._items[id]
+        response = parse_response(output.completion, self._catalogue, prompt=item.prompt)
         tokens = output.usage.output_tokens if output.usage else 0
         row = record(item, response, judge(item, response), tokens=tokens, stop=str(output.stop_reason))
         text = output.completion.encode("utf-8", "replace").decode("utf-8")
