@@ -27,7 +27,7 @@ def quiet_inspect(home: Path) -> Iterator[None]:
         "XDG_CACHE_HOME": str(home / "cache"),
     }
     before = {name: os.environ.get(name) for name in wanted}
-    level = logging.root.manager.disable
+    level, own = logging.root.manager.disable, logging.root.level  # Inspect sets the root's, and leaves it so
     os.environ.update(wanted)
     logging.disable(max(level, logging.INFO))
     thresholds = gc.get_threshold()
@@ -43,6 +43,7 @@ def quiet_inspect(home: Path) -> Iterator[None]:
         if not frozen:
             gc.unfreeze()
         logging.disable(level)
+        logging.root.setLevel(own)
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
