@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from conftest import ROOT
+from dataset_files import picture
 
 _FENCE = re.compile(r"^```(\S*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _TITLE = re.compile(r"# (\w+\.(?:py|yaml))$")
@@ -36,8 +38,9 @@ class Block(NamedTuple):
 
 def pages() -> list[Path]:
     """README and the pages beside the code; prompts are no pages."""
-    found = [ROOT / "README.md", *(p for top in ("rl_align", "reward", "experiments", "launch") for p in (ROOT / top).rglob("*.md"))]
-    return [page for page in found if "prompts" not in page.parts]
+    found = [page for top in ("rl_align", "reward", "experiments", "launch") for page in sorted((ROOT / top).rglob("*.md"))]
+    inner = [page for page in found if not any(part == "prompts" or part.startswith(".") for part in page.relative_to(ROOT).parts)]
+    return [ROOT / "README.md", *inner]
 
 
 def blocks() -> Iterator[Block]:
@@ -56,10 +59,6 @@ def write_examples(folder: Path) -> None:
 
 def write_rows(folder: Path) -> None:
     """What `my_source.py` reads: harmful and harmless requests of two splits; of one row the picture is missing, one is broken."""
-    import json
-
-    from dataset_files import picture
-
     rows = [
         {"id": n, "split": split, "picture": "lamp.png", "request": f"Where does lamp {n} of {split} hang?", "harmful": n % 2}
         for split in ("train", "test")

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from defending import Scripted, run
 from inspect_ai import eval as inspect_eval
+from inspect_ai.solver import SolverSpec
 from pages import blocks, write_examples, write_rows
 
 from reward import citation
 from reward.config import ExtraReward, RewardConfig, config_from
+from reward.label import write_label
 from reward.responder import score_response
 from rl_align import outside
 from rl_align.cli import main
 from rl_align.config import load_config
 from rl_align.data.dataset import open_dataset
+from rl_align.engine import scoring
 from rl_align.errors import UserError
 from rl_align.eval.benchmarks import build
 from rl_align.eval.grid.config import DefenceConfig
@@ -25,6 +28,7 @@ from rl_align.eval.grid.defending import depends_on, solver_of
 from rl_align.eval.logs import summary_of
 from rl_align.eval.quiet import quiet_inspect
 from rl_align.pipeline.config import RunConfig, resolve
+from rl_align.pipeline.parts import plain_reward
 from rl_align.pipeline.run import Run
 from rl_align.policy.catalogue import DEFAULT_PATH, OWN, Catalogue
 from rl_align.schema import Behaviour, Citation, Component, Item, Verdict
@@ -107,6 +111,17 @@ def test_a_reward_in_a_run(place):
     Path("other.py").write_text(text.replace("60", "50"))
     same, changed = (paid(f"reward.extra.brevity.module={path}") for path in ("elsewhere/copy.py", "other.py"))
     assert paid() == same != changed
+    settings = plain_reward(load_config(RunConfig, None, given).reward)
+    os.chdir("elsewhere")
+    row = {
+        "raw_prompt": [{"content": ITEM.prompt}],
+        "reward_model": {"ground_truth": write_label(ITEM)},
+        "extra_info": {"item_id": ITEM.id, "split": ITEM.split},
+        "data_source": ITEM.dataset,
+    }
+    scored = scoring.responder({"reward": settings, "max_response_tokens": 99})(row, respond(HELP).raw, 9, False)
+    assert scored.components["brevity"] == 1.0
+    os.chdir(place)
     alone = [f"reward.weights.{name}=0" for name in ("citation", "behaviour", "helpfulness")]
     paid(*alone)
     with pytest.raises(UserError, match="nothing is paid for"):
@@ -175,17 +190,11 @@ def test_a_dataset(place, capsys):
 def test_a_benchmark_in_inspect_with_a_defence(place):
     """As `inspect eval my_benchmark.py -T data=my_rows --solver my_defence.py`: the files are Inspect's to find."""
     target = Scripted(lambda turns: REFUSAL if len(turns) > 1 else HELP)
-    plain, defended = (_evaluate(place, target, **solver) for solver in ({}, {"solver": _solver("my_defence.py")}))
+    plain, defended = (_evaluate(place, target, **solver) for solver in ({}, {"solver": SolverSpec("my_defence.py", {}, {})}))
     assert plain["metrics"]["over_refusal"]["value"] == 0 and plain["metrics"]["attack_by_rules"]["value"] == 1
     assert defended["metrics"]["over_refusal"]["value"] == 1 and defended["metrics"]["attack_by_rules"]["value"] == 0
     assert plain["counts"]["answers"] == 4 and plain["data"]["dropped"] == {"no_picture": 1, "bad_row": 1}
     assert len(target.seen) == 4 + 2 * 4
-
-
-def _solver(file):
-    from inspect_ai.solver import SolverSpec
-
-    return SolverSpec(file)
 
 
 def _evaluate(place, target, **more):
@@ -225,6 +234,6 @@ def test_a_dotted_module_serves_as_well(place, monkeypatch):
     (place / "mine" / "short.py").write_text(Path("my_reward.py").read_text())
     assert outside.load("mine.short", ("score",)).HIGH == 1.0 and outside.settled("mine.short") == "mine.short"
     assert outside.digest("mine.short") == outside.digest("my_reward.py")
-    assert json.loads(json.dumps(outside.settled("my_reward.py"))) == str(place / "my_reward.py")
+    assert outside.settled("my_reward.py") == str(place / "my_reward.py")
     with pytest.raises(UserError, match="no.such: cannot be imported"):
         outside.load("no.such")
