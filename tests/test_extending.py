@@ -84,7 +84,7 @@ def test_a_policy(place, monkeypatch):
 
 def test_a_reward(place):
     cfg = RewardConfig(extra={"brevity": ExtraReward("my_reward.py", 1.0)})
-    long = respond(" ".join([HELP] * 12))
+    long = respond(" ".join([HELP, *(f"word{n}" for n in range(120))]))
     parts = {name: score_response(ITEM, said, cfg=cfg, catalogue=Catalogue.load(), **COMMON) for name, said in
              (("short", respond(HELP)), ("long", long), ("none", parse_response("Hm.")))}  # fmt: skip
     assert {name: b.scores()["brevity"] for name, b in parts.items()} == {"short": 1.0, "long": 0.0, "none": None}
