@@ -38,9 +38,8 @@ class Block(NamedTuple):
 
 def pages() -> list[Path]:
     """README and the pages beside the code; prompts are no pages."""
-    found = [page for top in ("rl_align", "reward", "experiments", "launch") for page in sorted((ROOT / top).rglob("*.md"))]
-    inner = [page for page in found if not any(part == "prompts" or part.startswith(".") for part in page.relative_to(ROOT).parts)]
-    return [ROOT / "README.md", *inner]
+    places = ("README.md", "reward/*.md", "rl_align/*/*.md", "experiments/*/*.md", "launch/*/*.md")
+    return [page for place in places for page in sorted(ROOT.glob(place))]
 
 
 def blocks() -> Iterator[Block]:

@@ -48,6 +48,7 @@ def checkout(tmp_path_factory):
     items = world(60)
     write_items(place / "data/pictograms/train.parquet", items)
     add_split(place / "runs/quickstart", SPLIT, items[:12], {"grpo": lambda item: teacher.transcript(item, PERFECT)})
+    (place / "runs/quickstart/stages").mkdir()
     (place / "DIR").mkdir()
     (place / "DIR/config.json").write_text("{}")
     rows = [{"id": "1", "prompt": "Which lamp?", "response": "I cannot help with this."}]
@@ -247,9 +248,8 @@ COMMANDS: dict[str, Check] = {
     "rl-align data split data/vlguard --out data/divided --shares train=0.9 validation=0.1": parses,
     "rl-align data mix my_mix.yaml --out data/mix": mixes,
     "rl-align data prepare my_source.py --from my_rows --out data/my_source": runs(),
-    f"rl-align run {QUICK} source=dataset dataset.path=data/mix warm_start=false evaluate=false --dry-run": runs(
-        "dataset.path=data/pictograms"
-    ),
+    "rl-align run experiments/pictograms/responder.yaml source=dataset dataset.path=data/mix warm_start=false evaluate=false "
+    "--dry-run": runs("dataset.path=data/pictograms"),
     # rl_align/eval/README.md
     "inspect eval rl_align/mm_safetybench -T data=copies/mm_safetybench -T judge_base_url=http://127.0.0.1:8001/v1 "
     f"-T judge_model=m -T run_folder=runs/quickstart {GRPO}": inspects,
