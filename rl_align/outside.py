@@ -51,9 +51,12 @@ def settled(name: str) -> str:
 
 
 def digest(name: str, where: str | None = None) -> str:
-    """SHA-256 of the module's file: what it does, wherever it lies."""
-    file = load(name, where=where).__file__
-    return hashlib.sha256(Path(file).read_bytes() if file else b"").hexdigest()
+    """SHA-256 of the module's file: what it does, wherever it lies. It is not run. Raises UserError where there is none."""
+    try:
+        spec = None if name.endswith(".py") else importlib.util.find_spec(name)
+        return hashlib.sha256(Path(spec.origin if spec and spec.origin else name).read_bytes()).hexdigest()
+    except (OSError, ImportError) as error:
+        raise UserError(f"cannot be read ({error})", where=f"{where}: {name}" if where else name) from error
 
 
 @lru_cache(maxsize=64)

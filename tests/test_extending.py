@@ -237,3 +237,12 @@ def test_a_dotted_module_serves_as_well(place, monkeypatch):
     assert outside.settled("my_reward.py") == str(place / "my_reward.py")
     with pytest.raises(UserError, match="no.such: cannot be imported"):
         outside.load("no.such")
+    with pytest.raises(UserError, match="no.such: cannot be read"):
+        outside.digest("no.such")
+
+
+def test_to_look_at_a_run_is_not_to_run_its_code(place):
+    """Lock: a run folder of somebody else's names files, and whoever reads it must not run them."""
+    Path("hostile.py").write_text("raise SystemExit('it ran')")
+    config = load_config(RunConfig, None, ["reward.extra.mine.module=hostile.py"])
+    assert Run(config).stages() and plain_reward(config.reward)
