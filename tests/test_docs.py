@@ -106,6 +106,11 @@ def asks(place: Place, command: str, words: list[str]) -> None:
     assert main([place.seats.get(word, word) for word in words[1:]]) == 0
 
 
+def views(place: Place, command: str, words: list[str]) -> None:
+    """As one file: opening it needs a browser, which test_view_browser.py drives."""
+    assert main([*[word for word in words[1:] if word != "--open"], "--out", "page.html"]) == 0
+
+
 def mixes(place: Place, command: str, words: list[str]) -> None:
     """The file that the page shows is read; mixing itself has tests of its own."""
     assert len(load_config(MixConfig, place.folder / words[3]).parts) == 2
@@ -192,6 +197,7 @@ def posts(place: Place, command: str, words: list[str]) -> None:
 DRY = runs("--dry-run")
 QUICK = "experiments/pictograms/quickstart.yaml"
 URL = "http://127.0.0.1:8000/v1"
+SMALL = [f"{name}=8" for name in ("validation", "heldout_harmful", "heldout_benign")]
 ITEMS = "--items data/pictograms/train.parquet"
 GRPO = f"--model rl_align/grpo --model-base-url {URL}"
 COMMANDS: dict[str, Check] = {
@@ -205,7 +211,7 @@ COMMANDS: dict[str, Check] = {
     f"rl-align run {QUICK} seed=1 folder=runs/seed-1": DRY,
     "rl-align seeds experiments/pictograms/responder.yaml --n 3": parses,
     "rl-align status runs/quickstart": runs(),
-    "rl-align view runs/quickstart --open": parses,
+    "rl-align view runs/quickstart --open": views,
     "rl-align data list": runs(),
     f"rl-align synth msr-align experiments/synthesis/msr_align.yaml {ITEMS} --out synth/msr --dry-run": runs(),
     f"inspect eval rl_align/pictograms -T data=runs/quickstart/data/heldout_combinations.parquet {GRPO}": inspects,
@@ -239,13 +245,13 @@ COMMANDS: dict[str, Check] = {
     "cat rl_align/policy/catalogue.yaml my_policy.yaml > my_catalogue.yaml": shell,
     "export RL_ALIGN_CATALOGUE=$PWD/my_catalogue.yaml": shell,
     # rl_align/data/README.md
-    "rl-align data make pictograms": parses,
+    "rl-align data make pictograms": runs("--out", "data/made", "train=300", "image_size=56", *SMALL),
     "rl-align data prepare vlguard --from copies/vlguard --out data/vlguard": runs(),
     "rl-align data prepare spa_vl --from hf: --out data/spa_vl": parses,
     "rl-align data validate data/vlguard": runs(),
     "rl-align data stats data/vlguard": runs(),
     "rl-align data show data/vlguard --out sheet.html": runs(),
-    "rl-align data split data/vlguard --out data/divided --shares train=0.9 validation=0.1": parses,
+    "rl-align data split data/vlguard --out data/divided --shares train=0.9 validation=0.1": runs(),
     "rl-align data mix my_mix.yaml --out data/mix": mixes,
     "rl-align data prepare my_source.py --from my_rows --out data/my_source": runs(),
     "rl-align run experiments/pictograms/responder.yaml source=dataset dataset.path=data/mix warm_start=false evaluate=false "
