@@ -56,11 +56,25 @@ class RewardWeights:
 
 
 @dataclass
+class ExtraReward:
+    """A component of one's own (`reward/extra.py`).
+
+    Attributes:
+        module: Python file, or dotted module.
+        weight: As of any component; 0 logs it and leaves it out of the reward.
+    """
+
+    module: str = ""
+    weight: float = 1.0
+
+
+@dataclass
 class RewardConfig:
     """The responder's reward.
 
     Attributes:
         weights: Weight of each component.
+        extra: Name → component of one's own.
         composition: gated (a wrong behaviour earns nothing), weighted (every component counts by itself) or multiplicative
             (harm by rule takes a share of what the others earn).
         harm_decay: γ of `multiplicative`: what one point of harm by rule leaves of the earnings. `judges.gamma` is the γ of a
@@ -76,6 +90,7 @@ class RewardConfig:
     """
 
     weights: RewardWeights = field(default_factory=RewardWeights)
+    extra: dict[str, ExtraReward] = field(default_factory=dict)
     composition: Composition = Composition.gated
     harm_decay: float = 0.35
     format_gate: bool = True
@@ -85,6 +100,9 @@ class RewardConfig:
 
     def __post_init__(self) -> None:
         check_weights("reward.weights", vars(self.weights))
+        check_weights("reward.extra", {f"{name}.weight": extra.weight for name, extra in self.extra.items()})
+        if taken := [name for name in self.extra if name in (*vars(self.weights), "format") or name.startswith("judge_")]:
+            raise UserError("the name is taken", where=f"reward.extra.{taken[0]}", expected="a name of its own")
         if not 0 < self.harm_decay <= 1:
             raise UserError(f"{self.harm_decay}", where="reward.harm_decay", expected="more than 0, at most 1")
         if self.composition is Composition.multiplicative and not self.weights.harm:
@@ -93,6 +111,10 @@ class RewardConfig:
             raise UserError(f"{self.overlong_share}", where="reward.overlong_share", expected="more than 0, at most 1")
         if self.overlong_tokens < 0:
             raise UserError(f"{self.overlong_tokens} tokens", where="reward.overlong_tokens", expected="0 or more")
+
+    def signed(self) -> dict[str, float]:
+        """Component name → weight, as `RewardWeights.signed`, those of one's own among them."""
+        return self.weights.signed() | {name: extra.weight for name, extra in self.extra.items()}
 
     def overlong_buffer(self, max_tokens: int) -> int:
         """Tokens before the limit over which the length penalty grows, between 1 and the limit."""
@@ -119,13 +141,17 @@ def config_from(settings: Mapping[str, Any]) -> RewardConfig:
     """
     given = dict(settings)
     weights = dict(given.pop("weights", {}))
-    for where, known, keys in (("reward", RewardConfig, given), ("reward.weights", RewardWeights, weights)):
+    extra = {name: dict(settings) for name, settings in given.pop("extra", {}).items()}
+    sections = [("reward", RewardConfig, given), ("reward.weights", RewardWeights, weights)]
+    for where, known, keys in (*sections, *((f"reward.extra.{name}", ExtraReward, keys) for name, keys in extra.items())):
         for key in keys:
             if key not in known.__dataclass_fields__:
                 raise UserError("no such setting", where=f"{where}.{key}", expected=", ".join(known.__dataclass_fields__))
     try:
         chosen = {"composition": Composition, "truncated": Truncated}
-        check_paid("reward.weights", vars(RewardWeights(**weights)))
-        return RewardConfig(**{k: chosen[k](v) if k in chosen else v for k, v in given.items()}, weights=RewardWeights(**weights))
+        if not extra:
+            check_paid("reward.weights", vars(RewardWeights(**weights)))
+        given |= {"weights": RewardWeights(**weights), "extra": {name: ExtraReward(**keys) for name, keys in extra.items()}}
+        return RewardConfig(**{k: chosen[k](v) if k in chosen else v for k, v in given.items()})
     except ValueError as error:
         raise UserError(str(error), where="reward") from error

@@ -1,8 +1,8 @@
-"""The responder's reward: every rule component, composed. Pure and in process."""
+"""The responder's reward: every rule component, and those of one's own, composed. Pure and in process."""
 
 from __future__ import annotations
 
-from reward import behaviour, citation, consistency, format, harm, helpfulness, length
+from reward import behaviour, citation, consistency, extra, format, harm, helpfulness, length
 from reward.compose import compose
 from reward.config import RewardConfig, Truncated
 from rl_align.policy.catalogue import Catalogue
@@ -48,7 +48,8 @@ def score_response(
         (consistency, consistency.score(item, response, catalogue), weights.consistency),
         (harm, harm.score(item, response), weights.harm),
     )
-    components = tuple(Component(part.NAME, verdict, weight, part.LOW, part.HIGH) for part, verdict, weight in verdicts)
+    components = [Component(part.NAME, verdict, weight, part.LOW, part.HIGH) for part, verdict, weight in verdicts]
+    components += extra.components(cfg, item, response)
     return compose(components, cfg, truncated and cfg.truncated is Truncated.zero)
 
 

@@ -41,20 +41,23 @@ def test_a_disk_that_fills_while_training(small_disk, run_command, stage):
         f"folder={folder}", "seats=[responder]", "evaluate=false", "pictograms.train=96", "pretrain.steps=0", "model.size=1m",
         "sft.steps=24", "sft.save_every=4", "grpo.steps=4", "grpo.save_every=1", "grpo.max_response_tokens=48",
     ]  # fmt: skip
-    ledger = Ledger(folder / "ledger.jsonl")
+
+    def steps(of: str) -> dict:
+        return Ledger(folder / "ledger.jsonl").clean(of)
+
     first = run_command(CONFIG, overrides)
-    assert first.reaches(lambda: len(ledger.clean(stage)) >= 2, 300), first.tail()
+    assert first.reaches(lambda: len(steps(stage)) >= 2, 300), first.tail()
     fill(small_disk)
     assert first.wait(120) not in (0, None), first.tail()
     said = [line for line in first.tail().splitlines() if "error" in line.lower()]
     assert len(said) == 1 and "no space left" in said[0].lower(), first.tail()
-    taken = ledger.clean(stage)
+    taken = steps(stage)
 
     (small_disk / "filler").unlink()
     second = run_command(CONFIG, overrides)
     assert second.wait(300) == 0, second.tail()
-    assert sorted(ledger.clean("sft")) == list(range(1, 25)) and sorted(ledger.clean("grpo")) == [1, 2, 3, 4]
-    assert {step: ledger.clean(stage)[step] for step in taken} == taken, "a step that was written is another one now"
+    assert sorted(steps("sft")) == list(range(1, 25)) and sorted(steps("grpo")) == [1, 2, 3, 4]
+    assert {step: steps(stage)[step] for step in taken} == taken, "a step that was written is another one now"
     assert {row["step"] for row in lines(folder / "metrics.jsonl") if row["stage"] == "grpo"} == {1, 2, 3, 4}
     for name in ("sft", "grpo"):
         checkpoints = numbered_folders(folder / "checkpoints" / name)

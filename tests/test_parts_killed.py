@@ -35,10 +35,13 @@ def test_a_part_is_killed_while_it_trains(part, begun, run_command):
         f"folder={begun}", "seats=[responder]", "evaluate=false", "pictograms.train=512", "pretrain.steps=0", "model.size=1m",
         "sft.steps=6", "sft.save_every=6", "grpo.steps=40", "grpo.save_every=1", "grpo.max_response_tokens=48",
     ]  # fmt: skip
-    ledger = Ledger(begun / "ledger.jsonl")
-    before = len(ledger.clean("grpo"))
+
+    def steps() -> dict:
+        return Ledger(begun / "ledger.jsonl").clean("grpo")
+
+    before = len(steps())
     command = run_command(CONFIG, overrides)
-    assert command.reaches(lambda: len(ledger.clean("grpo")) >= before + 2, 300), command.tail()
+    assert command.reaches(lambda: len(steps()) >= before + 2, 300), command.tail()
 
     victims = [p for p in psutil.Process(command.process.pid).children(recursive=True) if PARTS[part] in " ".join(_words(p))]
     assert victims, f"no process of {part}"
@@ -52,7 +55,7 @@ def test_a_part_is_killed_while_it_trains(part, begun, run_command):
     said = [line for line in command.tail().splitlines() if "error:" in line]
     assert len(said) == 1 and "the same command goes on from the last checkpoint" in said[0], command.tail()
 
-    taken = ledger.clean("grpo")
+    taken = steps()
     assert sorted(taken) == list(range(1, len(taken) + 1))
     assert len({row["step"] for row in lines(begun / "metrics.jsonl") if row["stage"] == "grpo"}) == len(taken)
 

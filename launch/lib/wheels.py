@@ -147,7 +147,7 @@ def table(wheels: Sequence[Wheel], python: str) -> str:
         "",
         "On a machine with the same Python and a network:",
         "",
-        "```",
+        "```console",
         "pip wheel --no-deps -w wheels -r launch/requirements/wheels-gpu.txt",
         "```",
         "",

@@ -55,7 +55,7 @@ def component_rewards(
         component.__name__ = name
         return component
 
-    return [of(name) for name in COMPONENTS]
+    return [of(name) for name in (*COMPONENTS, *(cfg.extra if cfg else ()))]
 
 
 def _breakdowns(

@@ -29,7 +29,7 @@ def add_actions(actions: Any, add: Add) -> None:
 
     example = "data prepare vlguard --from copies/vlguard --out data/vlguard image.max_pixels=501760"
     prepare = add(actions, "prepare", _prepare, "turn a source, local or on the Hub, into a dataset", example)
-    prepare.add_argument("source", metavar="SOURCE", help="its name; `rl-align data list` shows them")
+    prepare.add_argument("source", metavar="SOURCE", help="its name (`rl-align data list` shows them), or a Python file of yours")
     prepare.add_argument("--from", dest="folder", metavar="PLACE", help=f"the local copy, in its official layout, or {SYNTAX}")
     prepare.add_argument("--out", required=True, metavar="DIR", help="folder of the dataset")
     prepare.add_argument("--config", metavar="FILE", help="YAML file with settings")

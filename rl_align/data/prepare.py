@@ -16,7 +16,7 @@ from rl_align.data.hub.place import PREFIX, is_hub, parse
 from rl_align.data.images import ImageConfig, target_size
 from rl_align.data.quarantine import Dropped, Quarantine
 from rl_align.data.shards import ROWS_PER_SHARD
-from rl_align.data.sources.registry import SOURCES, Source
+from rl_align.data.sources.registry import Source, source_of
 from rl_align.data.untrusted import shown
 from rl_align.data.validate import validate
 from rl_align.errors import UserError
@@ -52,7 +52,7 @@ def prepare(name: str, folder: str | Path | None, out: str | Path, cfg: PrepareC
     Memory does not grow with the source. Killed, it leaves no dataset; run again, it starts over.
 
     Args:
-        name: The source.
+        name: The source; a Python file or module of yours (`rl_align/data/README.md`) is one, too.
         folder: Its local copy, or its place on the Hub (`hub.place.SYNTAX`); None for a source that is made here.
         out: The dataset's folder, replaced when it holds an older dataset of this source.
         cfg: How.
@@ -67,6 +67,7 @@ def prepare(name: str, folder: str | Path | None, out: str | Path, cfg: PrepareC
             place that cannot be written.
     """
     source = _check(name, folder, cfg)
+    name = source.name
     settings = asdict(cfg)
     census = Census(name, source.full)
     with building(out, {"name": "prepare", "source": name, "settings": settings}, cfg.rows_per_shard) as made:
@@ -105,8 +106,7 @@ def counted(made: Building) -> list[str]:
 
 
 def _check(name: str, folder: str | Path | None, cfg: PrepareConfig) -> Source:
-    if (source := SOURCES.get(name)) is None:
-        raise UserError(f"unknown source {name!r}", expected=f"one of {', '.join(SOURCES)}", fix="see `rl-align data list`")
+    source = source_of(name)
     if source.load is None:
         raise UserError(f"{name} is made, not read", fix=f"run `rl-align data make {name}`")
     if is_hub(folder) and source.hub is None:

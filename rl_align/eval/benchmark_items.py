@@ -16,7 +16,7 @@ from rl_align.data.dataset import FORMAT, Dataset, open_dataset
 from rl_align.data.images import ImageConfig
 from rl_align.data.quarantine import Dropped, Quarantine
 from rl_align.data.seen import Seen
-from rl_align.data.sources.registry import SOURCES, Source
+from rl_align.data.sources.registry import Source, source_of
 from rl_align.data.validate import DUPLICATE_ID, validate
 from rl_align.errors import UserError
 from rl_align.runfiles.manifest import MANIFEST, read_manifest
@@ -69,7 +69,7 @@ def load_items(
     All pictures are in memory, as PNG: of a very large benchmark, ask some splits, a limit, or fewer pixels.
 
     Args:
-        name: The source.
+        name: The source, or the file of one.
         data: Folder of a local copy, or a dataset.
         splits: Splits that are asked; none named means all.
         keep: Whether an item is asked.
@@ -80,7 +80,7 @@ def load_items(
     Raises:
         UserError: Nothing there, a broken file, an unknown split or option, or no usable item at all.
     """
-    source, path = SOURCES[name], Path(data)
+    source, path = source_of(name), Path(data)
     dropped: Counter[str] = Counter()
     prepared = _is_dataset(path)
     if prepared:
@@ -89,7 +89,7 @@ def load_items(
             fix = f"pass it when the dataset is made: `rl-align data prepare {name} … options.{next(iter(options))}=…`"
             raise UserError(f"{next(iter(options))} is of no use with a dataset", where=str(path), fix=fix)
         dropped.update(dataset.meta.get("dropped") or {})
-        records: Iterable[Item | Dropped] = _own(dataset, name)
+        records: Iterable[Item | Dropped] = _own(dataset, source.name)
     else:
         records = _local(source, path, dict(options or {}))
     wanted, left_out, seen = [], Counter[str](), Counter[str]()

@@ -18,6 +18,7 @@ from rich.markup import escape
 from rl_align.errors import UserError
 from rl_align.eval.asking import ask, messages
 from rl_align.eval.benchmark_items import Loaded, load_items
+from rl_align.eval.benchmarks import remember
 from rl_align.eval.judge import EvalJudge, check_version, judge_from
 from rl_align.eval.options import Options, options_of
 from rl_align.eval.presets import answer_safety, preset
@@ -153,6 +154,7 @@ def benchmark_of(
     """
     options = options_of(given)
     judge = judge_from(options)
+    remember(protocol)
     loaded = load_items(
         protocol.source,
         data,

@@ -7,6 +7,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Optional
 
+from reward import extra
 from reward.config import EARNINGS, Composition, RewardConfig, check_paid
 from reward.judges.config import JudgesConfig, check_heldout
 from reward.judges.presets import chosen
@@ -195,7 +196,8 @@ def _check_gdpo(config: RunConfig) -> None:
 
 def _check_judges(config: RunConfig) -> None:
     weighed = [name for name, (_, judge) in chosen(config.judges).items() if judge.weight]
-    if not weighed:
+    earning = extra.earnings(config.reward)
+    if not weighed and not earning:
         check_paid("reward.weights", vars(config.reward.weights), EARNINGS)
     check_heldout(config.judges, config.judge_endpoint)
     if not config.judges.judges:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rl_align.data.quarantine import Quarantine
 from rl_align.engine.config import EpisodeConfig, GRPOConfig, SFTConfig
 from rl_align.errors import UserError
-from rl_align.pipeline.parts import part, plain
+from rl_align.pipeline.parts import part, plain, plain_reward, reward_part
 from rl_align.pipeline.stages import Stage
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class CotrainPart:
         out, stage = run.models / RESPONDER.format(r), RESPONDER.format(r)
         given = self._responder_grpo(r)
         judging, judge = run.judged_by()
-        paid = [part(given), asdict(run.config.reward), reinforced, *judging]
+        paid = [part(given), reward_part(run.config.reward), reinforced, *judging]
         left = run.left_by(stage, run.folder / "rollouts" / stage)
         read = [responder, rows, *judge]
         stages.append(Stage(stage, lambda: self.train_responder(stage, given, responder, r), paid, read, [out], *left))
@@ -227,7 +227,7 @@ class CotrainPart:
         inputs = [run.data / "sft.parquet", run.data / "rewriter_sft.parquet", run.data / "train.parquet"]
         left = run.left_by(SHARED_SFT)
         grpo = shared_grpo(self.run.config)
-        paid = [part(grpo), asdict(run.config.reward), asdict(run.config.rewriter.reward), asdict(c.episode), reinforced]
+        paid = [part(grpo), reward_part(run.config.reward), asdict(run.config.rewriter.reward), asdict(c.episode), reinforced]
         return [
             Stage(SHARED_ROWS, self.make_shared_rows, [c.sft.max_tokens, grpo.max_prompt_tokens], inputs, rows),
             Stage(
@@ -283,8 +283,8 @@ class CotrainPart:
             model=run.models / SHARED_SFT,
             rows=SHARED,
             scorer=EPISODES,
-            settings={"reward": plain(reward), "rewriter_reward": plain(rewriter), "items": str(run.data / "train.parquet")},
-            weights=reward.weights.signed(),
+            settings={"reward": plain_reward(reward), "rewriter_reward": plain(rewriter), "items": str(run.data / "train.parquet")},
+            weights=reward.signed(),
             measure=BOTH,
             episode=self.config.episode,
         )

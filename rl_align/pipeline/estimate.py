@@ -144,15 +144,8 @@ def time_s(config: RunConfig, parameters: float, devices: int) -> dict[str, floa
     times = {}
     trained, rewrites, near = Trained.responder in c.seats, Trained.rewriter in c.seats, c.rewriter
     for stage in plan(c):
-        r = stage.settings
-        if isinstance(r, SFTConfig):
-            times[stage.name] = ready / 4 + r.steps * 6 * parameters * r.batch_size * r.max_tokens / 2 / speed
-            continue
-        tokens = r.prompts_per_step * r.rollouts_per_prompt * (r.max_prompt_tokens + r.max_response_tokens)
-        generate = stage.hops * (r.max_response_tokens * DECODE_STEP_S[c.engine.platform] + 2 * parameters * tokens / speed)
-        extra = 2 if r.old_log_probs == "recompute" else 0
-        extra += 2 if r.kl_coef > 0 else 0
-        times[stage.name] = ready + r.steps * (generate + (6 + extra) * parameters * tokens / speed)
+        began = ready / 4 if isinstance(stage.settings, SFTConfig) else ready
+        times[stage.name] = began + stage.settings.steps * step_s(stage, c, parameters, devices)
     if c.evaluate and trained and c.cotrain.mode is not Mode.shared:
         items = c.eval.limit or c.pictograms.heldout_harmful + c.pictograms.heldout_benign
         models = len(c.eval.models) or (3 if c.warm_start else 2)
@@ -163,6 +156,18 @@ def time_s(config: RunConfig, parameters: float, devices: int) -> dict[str, floa
         responders = trained * (1 + rounds) + (near.target_model == UNALIGNED)
         times["matrix"] = 2 * ready + _answering(c, parameters, (1 + rounds + (2 + rounds) * responders) * 2 * items, speed)
     return times
+
+
+def step_s(stage: Trains, c: RunConfig, parameters: float, devices: int) -> float:
+    """Seconds of a step."""
+    r, speed = stage.settings, SUSTAINED[c.engine.platform] * devices
+    if isinstance(r, SFTConfig):
+        return 6 * parameters * r.batch_size * r.max_tokens / 2 / speed
+    tokens = r.prompts_per_step * r.rollouts_per_prompt * (r.max_prompt_tokens + r.max_response_tokens)
+    generate = stage.hops * (r.max_response_tokens * DECODE_STEP_S[c.engine.platform] + 2 * parameters * tokens / speed)
+    extra = 2 if r.old_log_probs == "recompute" else 0
+    extra += 2 if r.kl_coef > 0 else 0
+    return generate + (6 + extra) * parameters * tokens / speed
 
 
 def _answering(c: RunConfig, parameters: float, answers: int, speed: float) -> float:

@@ -20,10 +20,11 @@ from rl_align.engine.verl_config import check_extra
 from rl_align.errors import UserError
 from rl_align.pipeline.config import RunConfig, Source, Trained, resolve
 from rl_align.pipeline.cotrain import CotrainPart, Mode
-from rl_align.pipeline.parts import part, plain
+from rl_align.pipeline.parts import part, plain, plain_reward, reward_part
 from rl_align.pipeline.report import write_report
 from rl_align.pipeline.rewriter import RewriterPart
 from rl_align.pipeline.stages import Stage, foresee, run_stages
+from rl_align.policy.catalogue import own as own_catalogue
 from rl_align.runfiles.atomic import write_text
 from rl_align.runfiles.events import FILE as EVENTS
 from rl_align.runfiles.lock import engine_lock, wait_for_workers
@@ -108,7 +109,7 @@ class Run:
             inputs = [self.start, self.data / "grpo.parquet"]
             outputs, left = [self.models / "grpo"], self.left_by("grpo", *self._rollouts())
             judging, judge = self.judged_by()
-            paid = [part(c.grpo), asdict(c.reward), reinforced, *judging]
+            paid = [part(c.grpo), reward_part(c.reward), reinforced, *judging]
             stages.append(Stage("grpo", self.train_grpo, paid, [*inputs, *judge], outputs, *left))
         if Trained.rewriter in c.seats:
             stages += self.rewriter.stages() + self.cotrain.stages()
@@ -119,6 +120,8 @@ class Run:
             responders = {name: path for name, path in self.responders().items() if name != "base"} | self.cotrain.responders()
             rewriters = self.rewriter.models() | self.cotrain.rewriters()
             stages.append(self.rewriter.matrix(responders, rewriters, self.splits_to_measure()))
+        if catalogue := own_catalogue():
+            stages = [replace(stage, inputs=[*stage.inputs, Path(catalogue)]) for stage in stages]
         return stages
 
     def judged_by(self) -> tuple[list[Any], list[Path]]:
@@ -314,8 +317,8 @@ class Run:
             model=start,
             rows=rows,
             scorer=scorer,
-            settings={"reward": plain(reward), **judging},
-            weights=reward.weights.signed() | {f"judge_{name}": judge.weight for name, judge in judges.items()},
+            settings={"reward": plain_reward(reward), **judging},
+            weights=reward.signed() | {f"judge_{name}": judge.weight for name, judge in judges.items()},
             measure=MEASURE,
             judges=judging.get("judges", {}).get("judges"),
             partner=partner,

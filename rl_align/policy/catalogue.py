@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -12,6 +13,8 @@ from rl_align.errors import UserError
 from rl_align.schema import Action, Citation, Policy, Rule
 
 DEFAULT_PATH = Path(__file__).with_name("catalogue.yaml")
+#: Environment variable: the catalogue to use instead, as an absolute path; a copy of ours with more in it.
+OWN = "RL_ALIGN_CATALOGUE"
 VERSION = 1
 
 #: Longer strings are no policy name; the bound keeps lookups of hostile text cheap.
@@ -54,12 +57,12 @@ class Catalogue:
 
     @classmethod
     def load(cls, path: str | None = None) -> Catalogue:
-        """The catalogue at `path`, by default the one that comes with the package. Read once per process.
+        """The catalogue at `path`; by default the one that `OWN` names, or that comes with the package. Read once per process.
 
         Raises:
             UserError: The file is missing, is not YAML, or a policy is incomplete; the message names the entry.
         """
-        return _load(str(path) if path else str(DEFAULT_PATH))
+        return _load(str(path or own() or DEFAULT_PATH))
 
     def resolve(self, name: str) -> Policy | None:
         """The policy with this id, alias or title, whatever its case, separators, quotes or Markdown; else None."""
@@ -74,6 +77,14 @@ class Catalogue:
         """The rule a citation names; None when the policy is unknown, no rule is given, or the rule does not exist."""
         policy = self.resolve(citation.policy)
         return policy.rule(citation.rule) if policy and citation.rule is not None else None
+
+
+def own() -> str | None:
+    """The catalogue that the environment names. Raises UserError where processes in other folders would not find it."""
+    path = os.environ.get(OWN)
+    if path and not os.path.isabs(path):
+        raise UserError(f"{path} is relative", where=OWN, expected="an absolute path")
+    return path or None
 
 
 @lru_cache(maxsize=16)

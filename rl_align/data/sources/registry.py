@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from types import ModuleType
 
+from rl_align import outside
 from rl_align.data.hub.place import PREFIX, Hub
 from rl_align.data.quarantine import Dropped
 from rl_align.data.sources import (
@@ -39,6 +40,7 @@ from rl_align.data.sources import (
     wildjailbreak,
     xstest,
 )
+from rl_align.errors import UserError
 from rl_align.schema import Item
 
 
@@ -140,6 +142,27 @@ _SOURCES = (
 
 #: Name → source.
 SOURCES = {source.name: source for source in _SOURCES}
+
+
+def source_of(name: str) -> Source:
+    """The source of this name, or that of a Python file or module with `DATASET`, `LICENCE`, `USE` and `load`.
+
+    Raises:
+        UserError: There is none, or the module cannot be used.
+    """
+    if name in SOURCES:
+        return SOURCES[name]
+    if not outside.is_outside(name):
+        expected = f"a Python file, or one of {', '.join(SOURCES)}"
+        raise UserError(f"unknown source {name!r}", expected=expected, fix="see `rl-align data list`")
+    module = outside.load(name, ("DATASET", "LICENCE", "USE", "load"))
+    uses = [use.value for use in Use]
+    if module.USE not in uses:
+        raise UserError(f"USE is {module.USE!r}", where=name, expected=f"one of {', '.join(uses)}")
+    if module.DATASET in SOURCES:
+        raise UserError(f"DATASET is {module.DATASET!r}, a source that is there", where=name, expected="a name of its own")
+    place, train = getattr(module, "PLACE", name), getattr(module, "TRAIN", ())
+    return Source(module.DATASET, module.load, module.LICENCE, "unknown", "", Use(module.USE), train, place=place)
 
 
 def not_for_training(name: str) -> str | None:

@@ -52,7 +52,7 @@ class DefenceConfig:
     """A defence.
 
     Attributes:
-        kind: Name of its file in `eval/defences/`.
+        kind: Name of its file in `eval/defences/`, or a Python file or module of yours with a solver of the same name.
         settings: Arguments of its solver, such as `{on_failure: open}`; without the models, addresses and the seed.
         partners: Role (guard, detector, rewriter, scorer) → a model or partner of the matrix, or `target`.
     """
@@ -67,7 +67,7 @@ class BenchmarkConfig:
     """A benchmark.
 
     Attributes:
-        task: Name of its file in `eval/tasks/`.
+        task: Name of its file in `eval/tasks/`, or a Python file or module of yours with a `benchmark`.
         data: Folder of a local copy, a dataset, or for pictograms a parquet file.
         from_run: Instead of `data`: a split of the run that the matrix names, such as heldout_combinations.
         options: What the task takes (`rl_align.eval.options.Options` and its own). More than one seed needs a temperature.

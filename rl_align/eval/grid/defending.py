@@ -13,6 +13,7 @@ from typing import Any
 from inspect_ai.model import Model
 from inspect_ai.solver import Solver
 
+from rl_align import outside
 from rl_align.errors import UserError
 from rl_align.eval.grid.config import TARGET, DefenceConfig
 
@@ -94,6 +95,7 @@ def depends_on(name: str, cfg: DefenceConfig, solver: Solver) -> dict[str, Any]:
         for key, value in cfg.settings.items()
         if isinstance(value, str) and Path(value).is_file()
     }
+    files |= {cfg.kind: outside.digest(cfg.kind)} if outside.is_outside(cfg.kind) else {}
     return {"kind": cfg.kind, "settings": dict(cfg.settings), "files": files, "prompts": dict(getattr(solver, "prompts", {}))}
 
 
@@ -102,6 +104,9 @@ def _parameters(name: str, cfg: DefenceConfig) -> Mapping[str, inspect.Parameter
 
 
 def _kind(name: str, cfg: DefenceConfig) -> Callable[..., Solver]:
+    if outside.is_outside(cfg.kind):
+        solver = Path(cfg.kind).stem if cfg.kind.endswith(".py") else cfg.kind.rpartition(".")[2]
+        return getattr(outside.load(cfg.kind, (solver,), f"defences.{name}.kind"), solver)
     if cfg.kind not in KINDS:
         raise UserError(f"is {cfg.kind!r}", where=f"defences.{name}.kind", expected=f"one of {', '.join(KINDS)}")
     return getattr(importlib.import_module(f"rl_align.eval.defences.{cfg.kind}"), cfg.kind)

@@ -13,6 +13,7 @@ from inspect_ai.model import ChatMessage, GenerateConfig, ModelName, ModelOutput
 from inspect_ai.scorer import Target
 from inspect_ai.solver import TaskState
 
+from rl_align import outside
 from rl_align.config import config_hash
 from rl_align.errors import UserError
 from rl_align.eval.benchmarks import BENCHMARKS, build
@@ -173,7 +174,9 @@ def sheet_of(name: str, cfg: GridConfig, folder: Path | None) -> Sheet:
 def check_task(name: str, chosen: BenchmarkConfig) -> None:
     """Raises UserError when there is no such benchmark."""
     known: Sequence[str] = (PICTOGRAMS, *BENCHMARKS)
-    if chosen.task not in known:
+    if outside.is_outside(chosen.task):
+        outside.load(chosen.task, ("benchmark",), f"benchmarks.{name}.task")
+    elif chosen.task not in known:
         raise UserError(f"is {chosen.task!r}", where=f"benchmarks.{name}.task", expected=f"one of {', '.join(known)}")
 
 
