@@ -275,6 +275,10 @@ COMMANDS: dict[str, Check] = {
     "python -m rl_align.guard.bench load": module,
     # rl_align/synthesis/README.md
     f"rl-align synth rewriter experiments/synthesis/rewriter.yaml {ITEMS} --out synth/rewriter --dry-run": runs(),
+    # experiments/sweeps/README.md
+    "rl-align sweep experiments/sweeps/composition.yaml --dry-run": runs(),
+    "rl-align sweep experiments/sweeps/kl.yaml": parses,
+    "rl-align sweep experiments/sweeps/kl.yaml target=slurm concurrency=8 --job launch/slurm/job.yaml job.time=04:00:00": parses,
     # launch
     "rl-align launch slurm experiments/qwen/qwen2_5_vl_7b.yaml model.path=DIR "
     "--job launch/slurm/job.yaml job.time=24:00:00 --dry-run": runs(),
