@@ -235,3 +235,10 @@ def test_what_a_ray_job_sets_does_not_reach_processes_that_are_no_workers_of_ray
     kept = {"PATH": "/bin", "RAY_TMPDIR": "/t", "RAY_AUTH_MODE": "token"}
     of_the_job = {"RAY_ADDRESS": "a", "RAY_JOB_CONFIG_JSON_ENV_VAR": "{}", "RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES": "1"}
     assert without_ray_job(kept | of_the_job) == kept
+
+
+def test_the_cause_of_a_failure_is_a_line_of_words(tmp_path):
+    from rl_align.engine.failures import engine_failure
+
+    told = RuntimeError("Traceback\n  File x\nactor 3 died: no room\n==========\n")
+    assert "the engine failed: actor 3 died: no room;" in str(engine_failure("GRPO", told, tmp_path))

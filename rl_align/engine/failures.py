@@ -37,7 +37,7 @@ def engine_failure(stage: str, error: Exception, folder: Path, before: int = 0) 
     cause = str(getattr(error, "cause", None) or error)
     # A batch without a single group is empty because its groups failed; any other error speaks for itself.
     told = groups if groups and EMPTY_BATCH in cause else cause
-    lines = [line.strip() for line in told.splitlines() if line.strip()]
+    lines = [line.strip() for line in told.splitlines() if any(map(str.isalnum, line))]
     causes = [line for line in lines if "Error" in line.split(":")[0]] or lines
     return EngineFailed(
         f"the engine failed: {causes[-1][:300] if causes else type(error).__name__}",

@@ -100,7 +100,8 @@ def run(
         "step_deadline_s": engine.step_deadline_s,
         "steps": grpo.steps,
         "first_step": first,
-        "early": engine.platform is Platform.cpu,  # one machine, one server, and imports take most of its start
+        # One machine, one server, and imports take most of its start.
+        "early": engine.platform is Platform.cpu and engine.nodes * engine.devices_per_node == 1,
         "command_began": command_began or time.time(),
     }
     keys = verl_config.grpo_settings(
