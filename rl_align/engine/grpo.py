@@ -21,6 +21,7 @@ from .failures import engine_failure, failures_log
 from .groups import Rule
 from .model_server import Served, serve
 from .progress import Follow
+from .vital import Vital
 
 #: Logical CPUs that Ray may schedule on: verl asks for one per actor, most of which only wait.
 LOGICAL_CPUS = 16
@@ -117,12 +118,14 @@ def run(
         follow = Follow(folder, stage)
         failed_before = failures_log(folder).stat().st_size if failures_log(folder).exists() else 0
         work = runner.train.remote(keys, list(engine.extra), settings)
-        deadline = time.monotonic() + engine.deadline_minutes * 60
+        deadline, vital = time.monotonic() + engine.deadline_minutes * 60, Vital()
         while time.monotonic() < deadline:
-            done, _ = ray.wait([work], timeout=0.5)
+            done = not vital.head_lost() and ray.wait([work], timeout=0.5)[0]
             follow.show()
             if done:
                 break
+            if lost := vital.lost():
+                raise engine_failure("GRPO", RuntimeError(lost), folder, failed_before)
         else:
             raise EngineFailed(
                 f"GRPO took longer than {engine.deadline_minutes:g} minutes",
@@ -178,7 +181,9 @@ class ray_cluster:  # noqa: N801 - used as a context manager
     def __exit__(self, *_: Any) -> None:
         import ray
 
-        if self.ours:
+        if self.ours and Vital().head_lost():
+            ray._private.worker._global_node.kill_all_processes(check_alive=False)  # asked to shut down, Ray would wait for its head
+        elif self.ours:
             ray.shutdown()
 
 
