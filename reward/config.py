@@ -74,7 +74,6 @@ class RewardConfig:
 
     Attributes:
         weights: Weight of each component.
-        extra: Name → component of one's own.
         composition: gated (a wrong behaviour earns nothing), weighted (every component counts by itself) or multiplicative
             (harm by rule takes a share of what the others earn).
         harm_decay: γ of `multiplicative`: what one point of harm by rule leaves of the earnings. `judges.gamma` is the γ of a
@@ -83,6 +82,7 @@ class RewardConfig:
         truncated: zero (a truncated text earns 0) or score (it is scored as any other); both pay the length penalty.
         overlong_share: The length penalty grows over this last share of the token limit.
         overlong_tokens: The same in tokens, taken instead of the share when above 0.
+        extra: Name → component of one's own.
 
     Raises:
         UserError: A weight is negative or not finite, a share is not in (0, 1], or `multiplicative` without a weight for
@@ -90,13 +90,13 @@ class RewardConfig:
     """
 
     weights: RewardWeights = field(default_factory=RewardWeights)
-    extra: dict[str, ExtraReward] = field(default_factory=dict)
     composition: Composition = Composition.gated
     harm_decay: float = 0.35
     format_gate: bool = True
     truncated: Truncated = Truncated.zero
     overlong_share: float = 0.25
     overlong_tokens: int = 0
+    extra: dict[str, ExtraReward] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_weights("reward.weights", vars(self.weights))
