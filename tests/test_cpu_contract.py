@@ -191,6 +191,19 @@ def test_every_experiment_resolves_against_the_installed_verl(path, tmp_path):
             validate_config(config, use_reference_policy=need_reference_policy(config), use_critic=need_critic(config))
 
 
+def test_a_kl_term_has_a_reference_that_verl_accepts(tmp_path):
+    from verl.trainer.ppo.utils import need_critic, need_reference_policy
+    from verl.utils.config import validate_config
+
+    from rl_align.engine import verl_config as v
+    from rl_align.engine.config import EngineConfig, GRPOConfig
+
+    places = {"model": tmp_path, "train_file": tmp_path / "t", "folder": tmp_path, "resume_from": None, "name": "n"}
+    config = v.compose(v.GRPO_DEFAULTS, v.grpo_settings(EngineConfig(), GRPOConfig(kl_coef=0.01), **places))
+    assert need_reference_policy(config) and config.actor_rollout_ref.actor.kl_loss_coef == 0.01
+    validate_config(config, use_reference_policy=True, use_critic=need_critic(config))
+
+
 def _configurations(path, tmp_path):
     """What a file of an experiment resolves to: an ablation's arms, one by one. What other runs leave behind is pretended."""
     from rl_align.config import load_config, to_yaml

@@ -181,8 +181,8 @@ class ray_cluster:  # noqa: N801 - used as a context manager
     def __exit__(self, *_: Any) -> None:
         import ray
 
-        if self.ours and Vital().head_lost():
-            ray._private.worker._global_node.kill_all_processes(check_alive=False)  # asked to shut down, Ray would wait for its head
+        if self.ours and Vital().head_lost():  # asked to shut down, Ray would wait for it
+            ray._private.worker._global_node.kill_all_processes(check_alive=False)
         elif self.ours:
             ray.shutdown()
 

@@ -28,6 +28,7 @@ ADDED = frozenset(
     {
         "actor_rollout_ref.model.override_config.attn_implementation",
         "actor_rollout_ref.actor.fsdp_config.mixed_precision",
+        "actor_rollout_ref.ref.fsdp_config.mixed_precision",
         "actor_rollout_ref.actor.checkpoint.save_lora_only",
         "actor_rollout_ref.rollout.agent.agent_loop_manager_class",
         "actor_rollout_ref.rollout.enable_sleep_mode",
@@ -164,6 +165,8 @@ def grpo_settings(
         "trainer.balance_batch": engine.nodes * engine.devices_per_node > 1,
     }
     settings |= _lora(model_key, f"{actor}.checkpoint", grpo.lora, engine)
+    if grpo.kl_coef > 0:
+        settings |= _reference(micro, engine)
     if engine.platform is Platform.cpu:
         settings |= {
             f"{actor}.use_torch_compile": False,
@@ -268,6 +271,20 @@ def sft_settings(
             "engine.reshard_after_forward": False,
             "optim.override_optimizer_config": {"fused": True},
         }
+    return settings
+
+
+def _reference(micro: int, engine: EngineConfig) -> dict[str, Any]:
+    """The model that the KL term compares with: what verl does not take from the actor's settings."""
+    ref = "actor_rollout_ref.ref"
+    settings: dict[str, Any] = {
+        f"{ref}.log_prob_micro_batch_size_per_gpu": micro,
+        f"{ref}.fsdp_config.model_dtype": "fp32",
+        f"{ref}.fsdp_config.mixed_precision": _mixed_precision(engine.train_dtype),
+        f"{ref}.fsdp_config.param_offload": engine.offload,
+    }
+    if engine.platform is Platform.cpu:
+        settings |= {f"{ref}.fsdp_config.use_torch_compile": False, f"{ref}.fsdp_config.reshard_after_forward": False}
     return settings
 
 
