@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import errno
 import subprocess
 
 import pytest
@@ -27,11 +27,15 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
-def fill(place, left: int = 0) -> None:
-    """A file that leaves `left` bytes free."""
-    room = os.statvfs(place)
-    with open(place / "filler", "wb") as file:
-        os.posix_fallocate(file.fileno(), 0, max(1, room.f_bavail * room.f_frsize - left))
+def fill(place) -> None:
+    """A file that takes what is free, while others write as well."""
+    with open(place / "filler", "wb", buffering=0) as file:
+        for block in (1 << 20, 1 << 12):
+            try:
+                while True:
+                    file.write(bytes(block))
+            except OSError as error:
+                assert error.errno == errno.ENOSPC, error
 
 
 @pytest.mark.parametrize("stage", ["sft", "grpo"])
