@@ -277,3 +277,14 @@ def test_added_keys_are_still_absent_from_verls_defaults():
         parent, _, last = key.rpartition(".")
         present = any(last in list(OmegaConf.select(config, parent) or {}) for config in known)
         assert not present, f"verl lists {key} by itself: take it out of ADDED"
+
+
+def test_actors_that_are_not_made_early_can_be_handed_to_other_processes():
+    """On GPUs, and with several devices here, verl starts them as it starts its own."""
+    from ray import cloudpickle
+
+    from rl_align.engine.rollout_server import load_replica
+    from rl_align.engine.rollout_worker import GroupAgentLoopWorker
+
+    for actor in (load_replica().server, GroupAgentLoopWorker):
+        assert cloudpickle.loads(cloudpickle.dumps(actor)).__name__ == actor.__name__

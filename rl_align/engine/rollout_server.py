@@ -49,7 +49,8 @@ def load_replica() -> type:
 
     from . import early_processes
 
-    KNOWN = inspect.signature(SamplingParams).parameters
+    # Names alone: Ray hands the class to other processes, and defaults of parameters cannot be handed on.
+    KNOWN = frozenset(inspect.signature(SamplingParams).parameters)
 
     class GroupHttpServer(vLLMHttpServer):
         async def generate_group(
