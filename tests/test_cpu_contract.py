@@ -279,12 +279,16 @@ def test_added_keys_are_still_absent_from_verls_defaults():
         assert not present, f"verl lists {key} by itself: take it out of ADDED"
 
 
+@cpu_only
 def test_actors_that_are_not_made_early_can_be_handed_to_other_processes():
     """On GPUs, and with several devices here, verl starts them as it starts its own."""
-    from ray import cloudpickle
-
-    from rl_align.engine.rollout_server import load_replica
-    from rl_align.engine.rollout_worker import GroupAgentLoopWorker
-
-    for actor in (load_replica().server, GroupAgentLoopWorker):
-        assert cloudpickle.loads(cloudpickle.dumps(actor)).__name__ == actor.__name__
+    code = (
+        "from rl_align.engine.cpu import vllm_version; vllm_version.apply()\n"
+        "from ray import cloudpickle\n"
+        "from rl_align.engine.rollout_server import load_replica\n"
+        "from rl_align.engine.rollout_worker import GroupAgentLoopWorker\n"
+        "for actor in (load_replica().server, GroupAgentLoopWorker):\n"
+        "    print(cloudpickle.loads(cloudpickle.dumps(actor)).__name__)\n"
+    )
+    done = python(code)
+    assert done.stdout.split() == ["GroupHttpServer", "GroupAgentLoopWorker"], done.stderr[-2000:]
