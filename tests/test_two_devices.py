@@ -35,8 +35,8 @@ def test_two_devices_learn_what_one_learns(tmp_path, run_command):
 
     assert sorted(one["sft"]) == sorted(two["sft"]) == list(range(1, SFT_STEPS + 1))
     for step, row in one["sft"].items():
-        assert two["sft"][step]["loss/train"] == pytest.approx(row["loss/train"], rel=0.01), f"SFT, step {step}"
-        assert two["sft"][step]["actor/grad_norm"] == pytest.approx(row["actor/grad_norm"], rel=0.05), f"SFT, step {step}"
+        assert two["sft"][step]["loss/train"] == pytest.approx(row["loss/train"], rel=0.001), f"SFT, step {step}"
+        assert two["sft"][step]["actor/grad_norm"] == pytest.approx(row["actor/grad_norm"], rel=0.01), f"SFT, step {step}"
     assert one["sft"][SFT_STEPS]["loss/train"] < 0.8 * one["sft"][1]["loss/train"], "nothing was learnt that could differ"
 
     ledgers = [Ledger(tmp_path / f"on {n}" / "ledger.jsonl") for n in (1, 2)]
@@ -44,11 +44,11 @@ def test_two_devices_learn_what_one_learns(tmp_path, run_command):
         first, second = (ledger.clean(stage) for ledger in ledgers)
         assert {step: sorted(items) for step, items in first.items()} == {step: sorted(items) for step, items in second.items()}
 
-    # Rollouts are samples, so they differ; the two engines must compute the same model on every device.
+    # A request's seed decides what is sampled, so rollouts differ where rounding tips a draw only.
     assert sorted(two["grpo"]) == list(range(1, GRPO_STEPS + 1))
     for step, row in two["grpo"].items():
         assert row["credit/rows"] == one["grpo"][step]["credit/rows"]
         assert row[CORRELATION] > 0.99, (step, row[CORRELATION])
-        assert abs(row["reward/total"] - one["grpo"][step]["reward/total"]) < 0.25
+        assert abs(row["reward/total"] - one["grpo"][step]["reward/total"]) < 0.1
     texts = [row["text"] for row in lines(tmp_path / "on 2" / "rollouts" / "step_00001.jsonl")]
     assert len(set(texts)) > len(texts) // 4, "replicas sample alike: they share a seed"
