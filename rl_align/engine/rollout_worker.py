@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ class GroupAgentLoopWorker(_Worker):
     def _failed(self, item: Any, trace: str) -> None:
         """A failed group shrinks the batch; its reason is kept where the person looks."""
         logger.error("the group of item %s failed\n%s", item, trace)
-        with open(self._failures, "a", encoding="utf-8") as file:
+        with suppress(OSError), open(self._failures, "a", encoding="utf-8") as file:  # a full disk may be why it failed
             file.write(f"{item}: {trace}\n")
 
     def _loop(self, name: str) -> Any:
