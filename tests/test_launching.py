@@ -168,6 +168,26 @@ def test_scripts_are_sound_shell_without_fixed_sleeps_and_without_a_look_at_the_
     assert [line.strip() for line in text.splitlines() if "sleep" in line] == ["sleep 1 &"]
 
 
+@pytest.mark.parametrize("ray", ["workers", "symmetric"])
+def test_rays_folder_is_nobody_elses(ray, tmp_path):
+    """Its name follows from the job's number, so anybody on a node may have put something there first."""
+    text = script(f"job.ray={ray}", "job.exclusive=true")
+    assert text.count('"$own"\'') == 1, "what starts Ray on a node looks first"
+    look = text.split("own='", 1)[1].split("'\n#", 1)[0]
+
+    def looks(folder: Path) -> int:
+        return subprocess.run(["bash", "-c", look], env={**os.environ, "RAY_TMPDIR": str(folder)}, capture_output=True).returncode
+
+    mine, elsewhere, link = tmp_path / "mine", tmp_path / "elsewhere", tmp_path / "link"
+    assert looks(mine) == looks(mine) == 0 and mine.stat().st_mode & 0o777 == 0o700
+    elsewhere.mkdir()
+    link.symlink_to(elsewhere)
+    assert looks(link) == 1
+    if os.getuid() == 0:
+        os.chown(elsewhere, 65534, 65534)
+        assert looks(elsewhere) == 1
+
+
 def test_a_container_sees_the_folders_that_the_run_needs():
     text = script(*RAYS["apptainer"])
     work, folder = Path.cwd(), Path.cwd() / "runs" / "smoke"
